@@ -337,6 +337,21 @@ pub(crate) struct UnpublishedNames {
 pub(crate) struct Removed {
     pub(crate) removed: Vec<String>,
     pub(crate) errors: Vec<FailureOf>,
+    /// What `--delete` left in directories; left out if nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) kept: Vec<Kept>,
+}
+
+/// Files in a directory that were not deleted with it, because they do not belong to it or were edited.
+#[derive(Debug, Serialize)]
+pub(crate) struct Kept {
+    pub(crate) name: String,
+    /// The path of the directory.
+    pub(crate) directory: String,
+    /// How many they are.
+    pub(crate) files: u64,
+    /// The path of one of them, below the directory.
+    pub(crate) first: String,
 }
 
 /// `verify`

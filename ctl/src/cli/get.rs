@@ -28,8 +28,11 @@ A directory may be called without its \".tar\". \"-o DIR\" copies it as \"cp -r\
 does: to DIR/app if DIR exists, else DIR is the copy. It appears when all of it
 is copied. With --as-file, the copy is the tar file that the directory is sent
 as; \"-o -\" writes that, too. --as-file without -o fetches the tar file instead
-of the directory. --replace removes the directory that was there with everything
-in it, also files that somebody has added.
+of the directory.
+
+--replace replaces what has the name now, and nothing that comes later. Files in
+a directory that are not part of it are kept beside the new one, as app.kept. A
+copy (-o) replaces a directory with everything in it.
 
 Examples:
   ttctl get lab-2025.img

@@ -12,8 +12,8 @@ as 'lab-*' (quoted, so that the shell leaves it alone). --all and patterns ask
 for confirmation; without a terminal they need --yes. If some fail, the others
 are still done, and the exit code is that of the first that failed.
 
---delete deletes a directory with everything in it, also files that somebody has
-added.
+Of a directory, --delete deletes what ttd put there. Files that somebody has
+added or edited stay where they are, and ttctl says how many.
 
 Examples:
   ttctl remove lab-2025.img

@@ -323,6 +323,10 @@ impl Control for Service {
         self.names(&what)
     }
 
+    async fn foreign(self, _: Context, _: String) -> Result<Vec<Foreign>, ControlError> {
+        Ok(Vec::new())
+    }
+
     async fn remove(self, _: Context, what: String, _: bool) -> Result<Vec<ResourceName>, ControlError> {
         self.one_more().await;
         self.names(&what)

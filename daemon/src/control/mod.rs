@@ -11,6 +11,7 @@ mod imports;
 mod limit;
 mod look_up;
 mod overview;
+mod paths;
 mod quota;
 mod read;
 pub mod server;

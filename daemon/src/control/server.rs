@@ -11,6 +11,7 @@ use super::imports::{self, Imports, Part};
 use super::limit;
 use super::look_up::shown;
 use super::overview::overview;
+use super::paths::with_paths;
 use super::quota::{Permit, Quota};
 use super::read::read;
 use super::tracker::Questions;
@@ -22,9 +23,9 @@ use shared::id::{ResourceId, SwarmKey};
 use shared::manifest::{Manifest, Parser};
 use shared::name::ResourceName;
 use shared::rpc::control::{
-    Accepted, Control, ControlError, DaemonInfo, ErrorKind, EventPage, Examined, GetRequest, GetWhat, Keep,
-    LimitChange, LimitsKept, Overview, Page, PeerInfo, Rejection, ResourceStatus, ShareRequest, TaskId,
-    TaskState, TrackerAnswer, TrackerExamined, Unpublished, Watched,
+    Accepted, Control, ControlError, DaemonInfo, ErrorKind, EventPage, Examined, Foreign, GetRequest,
+    GetWhat, Keep, LimitChange, LimitsKept, Overview, Page, PeerInfo, Rejection, ResourceStatus,
+    ShareRequest, TaskId, TaskState, TrackerAnswer, TrackerExamined, Unpublished, Watched,
 };
 use shared::rpc::local::{Credentials, Listener, Stream};
 use shared::rpc::tracker::{Fleet, FleetPlace, ListEntry, Lookup, PeerEntry, ResourceEntry};
@@ -220,7 +221,7 @@ impl Control for CallerSession {
     }
 
     async fn status(self, _: CallContext, what: Option<String>) -> Result<Vec<ResourceStatus>, ControlError> {
-        self.requests.status(what).await.map(|resources| self.with_paths(resources))
+        self.requests.status(what).await.map(|resources| with_paths(&self.server.home, resources))
     }
 
     async fn watch(
@@ -233,11 +234,11 @@ impl Control for CallerSession {
         let wait = Duration::from_millis(wait_ms.into()).min(WAIT_MAX);
         let Watched { seen, resources } =
             self.requests.watch(self.snapshots.clone(), what, seen, wait).await?;
-        Ok(Watched { seen, resources: self.with_paths(resources) })
+        Ok(Watched { seen, resources: with_paths(&self.server.home, resources) })
     }
 
     async fn inspect(self, _: CallContext, what: String) -> Result<Vec<ResourceStatus>, ControlError> {
-        self.requests.inspect(what).await.map(|resources| self.with_paths(resources))
+        self.requests.inspect(what).await.map(|resources| with_paths(&self.server.home, resources))
     }
 
     async fn peers(self, _: CallContext, what: Option<String>) -> Result<Vec<PeerInfo>, ControlError> {
@@ -263,6 +264,10 @@ impl Control for CallerSession {
         let by = self.wanted_by().await;
         let asked = self.requests.remove(what.clone(), delete, by.clone()).await;
         asked.inspect_err(told(&by, &what, "not removed"))
+    }
+
+    async fn foreign(self, _: CallContext, what: String) -> Result<Vec<Foreign>, ControlError> {
+        self.requests.foreign(what).await
     }
 
     async fn verify(self, _: CallContext, what: String) -> Result<TaskId, ControlError> {
@@ -451,16 +456,6 @@ impl CallerSession {
                 Err(error)
             }
         }
-    }
-
-    /// Adds the paths of the files, which snapshots do not contain.
-    fn with_paths(&self, mut resources: Vec<ResourceStatus>) -> Vec<ResourceStatus> {
-        // a resource whose record was not read yet has an id and no name
-        for resource in resources.iter_mut().filter(|resource| !resource.is_name_unknown()) {
-            let tree = if resource.is_tree { self.server.home.tree(&resource.name) } else { None };
-            resource.path = Some(tree.unwrap_or_else(|| self.server.home.file(&resource.name)));
-        }
-        resources
     }
 
     fn imports(&self) -> MutexGuard<'_, Imports> {

@@ -48,6 +48,10 @@ impl Driver {
                 let removed = able.and_then(|()| self.remove(&what, delete, &by));
                 self.answer_change(reply, removed);
             }
+            Command::Foreign { what, reply } => match able {
+                Ok(()) => self.foreign(&what, reply),
+                Err(error) => drop(reply.send(Err(error))),
+            },
             Command::Verify { what, by, reply } => {
                 drop(reply.send(able.and_then(|()| self.verify(&what, &by))));
             }

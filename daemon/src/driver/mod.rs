@@ -35,6 +35,7 @@ mod folder;
 mod follow_shift;
 mod follower;
 mod followers;
+mod foreign;
 mod found_out;
 mod get;
 mod hash_shared;

@@ -8,7 +8,8 @@ use shared::id::ResourceId;
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
 use shared::rpc::control::{
-    Accepted, ControlError, PeerInfo, ShareRequest, State, TaskId, TaskState, TrackerStatus, Unpublished,
+    Accepted, ControlError, Foreign, PeerInfo, ShareRequest, State, TaskId, TaskState, TrackerStatus,
+    Unpublished,
 };
 use shared::tree::TreeOptions;
 use shared::url::TrackerUrl;
@@ -50,6 +51,8 @@ pub enum Command {
     Resume { what: String, reply: Reply<Vec<ResourceName>> },
     /// Withdraws what `by` wants, and removes the resources that nobody wants any more.
     Remove { what: String, delete: bool, by: WantedBy, reply: Reply<Vec<ResourceName>> },
+    /// Says what is in directories and does not belong to them.
+    Foreign { what: String, reply: Reply<Vec<Foreign>> },
     /// Hashes files again and compares them with their manifests.
     Verify { what: String, by: WantedBy, reply: Reply<TaskId> },
     /// Takes the names of files that were shared here back from the trackers.
@@ -189,6 +192,7 @@ impl Command {
             | Command::Pause { what, .. }
             | Command::Resume { what, .. }
             | Command::Remove { what, .. }
+            | Command::Foreign { what, .. }
             | Command::Inspect { what, .. }
             | Command::Unpublish { what, .. }
             | Command::Verify { what, .. } => (Some(what.as_str()), None),
@@ -217,6 +221,7 @@ impl Command {
             Command::Peers { reply, .. } => drop(reply.send(Err(error))),
             Command::Complete { reply, .. } => drop(reply.send(Err(error))),
             Command::Overview { reply } => drop(reply.send(Err(error))),
+            Command::Foreign { reply, .. } => drop(reply.send(Err(error))),
             Command::Pause { reply, .. } | Command::Resume { reply, .. } | Command::Remove { reply, .. } => {
                 drop(reply.send(Err(error)));
             }

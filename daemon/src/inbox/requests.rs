@@ -11,7 +11,8 @@ use crate::tasks::TaskHandle;
 use shared::id::ResourceId;
 use shared::name::ResourceName;
 use shared::rpc::control::{
-    Accepted, ControlError, ErrorKind, PeerInfo, ResourceStatus, TaskId, TaskState, Unpublished, Watched,
+    Accepted, ControlError, ErrorKind, Foreign, PeerInfo, ResourceStatus, TaskId, TaskState, Unpublished,
+    Watched,
 };
 use shared::wanted::WantedBy;
 use std::sync::Arc;
@@ -169,6 +170,11 @@ impl Requests {
         by: WantedBy,
     ) -> Result<Vec<ResourceName>, ControlError> {
         self.ask(|reply| Command::Remove { what, delete, by, reply }).await
+    }
+
+    /// What is in directories and does not belong to them.
+    pub async fn foreign(&self, what: String) -> Result<Vec<Foreign>, ControlError> {
+        self.ask(|reply| Command::Foreign { what, reply }).await
     }
 
     /// Hashes files again. The task ends with the result.

@@ -37,6 +37,7 @@ mod edits;
 mod error;
 #[cfg(test)]
 pub mod faulty;
+mod foreign;
 mod former;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;

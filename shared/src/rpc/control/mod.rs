@@ -7,6 +7,7 @@
 mod error;
 mod events;
 mod examine;
+mod foreign;
 mod get;
 mod info;
 mod limit;
@@ -23,6 +24,7 @@ mod unpublish;
 pub use error::{ControlError, ErrorKind};
 pub use events::{EventPage, FileEvent, Happened, Happening, TrackerEvent};
 pub use examine::Examined;
+pub use foreign::Foreign;
 pub use get::{Accepted, GetRequest, GetWhat};
 pub use info::{DaemonInfo, Overview};
 pub use limit::{Keep, Limit, LimitChange, Limits, LimitsKept};

@@ -3,6 +3,7 @@
 use super::error::ControlError;
 use super::events::EventPage;
 use super::examine::Examined;
+use super::foreign::Foreign;
 use super::get::{Accepted, GetRequest};
 use super::info::{DaemonInfo, Overview};
 use super::limit::{Keep, LimitChange, LimitsKept};
@@ -135,6 +136,10 @@ pub trait Control {
     // -- the rest of share
     /// Cancels an import that was not ended. When this returns, what was sent of it is deleted, and its room is free.
     async fn import_cancel(task: TaskId) -> Result<(), ControlError>;
+
+    // -- the rest of remove
+    /// What is in directories and does not belong to them, so that `remove` leaves it. All their files are looked at.
+    async fn foreign(what: String) -> Result<Vec<Foreign>, ControlError>;
 }
 
 calls! {
@@ -210,6 +215,8 @@ calls! {
     read / Read(resource: ResourceId, index: ChunkIndex) -> Result<Payload, ControlError>;
     /// See [`Control::import_cancel`].
     import_cancel / ImportCancel(task: TaskId) -> Result<(), ControlError>;
+    /// See [`Control::foreign`].
+    foreign / Foreign(what: String) -> Result<Vec<Foreign>, ControlError>;
 }
 
 impl Message for ControlRequest {
