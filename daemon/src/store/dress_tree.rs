@@ -6,8 +6,8 @@ use super::mode::{OWNER_MOVES, mode_of};
 use super::root::Root;
 use super::tree_form::TreeIdentities;
 use super::{At, FileIdentity, StoreError};
-use rustix::fs::{Mode, OFlags};
-use shared::tree::{Entry, EntryKind, Listing};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, statat};
+use shared::tree::{Entry, EntryIndex, EntryKind, Listing};
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 
@@ -30,21 +30,34 @@ impl<'a> Dresser<'a> {
         self.root
     }
 
-    /// Dresses a whole tree: files first, then what [`finish`](Dresser::finish) does.
+    /// Dresses a whole tree: files first, then what [`finish`](Dresser::finish) does. `dressed` tells the identity of a file
+    /// that had its mode and time already; only its group may be missing. It is not opened if it is still the same.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub(super) fn dress(&self, listing: &Listing) -> Result<TreeIdentities, StoreError> {
+    pub(super) fn dress(
+        &self,
+        listing: &Listing,
+        dressed: impl Fn(EntryIndex) -> Option<FileIdentity>,
+    ) -> Result<TreeIdentities, StoreError> {
         let mut identities = TreeIdentities::none(self.root, listing.len())?;
+        let mut look = Look { root: self.root, folder: None };
         for index in listing.indices() {
             let entry = listing.entry(index);
             if let EntryKind::File { .. } = entry.kind {
-                let file = self.open(&entry, OFlags::RDONLY | OFlags::NONBLOCK)?;
-                identities.set(index, &self.dress_file(&entry, &file)?);
+                let known = if self.group.group.is_none() { dressed(index) } else { None };
+                let same = known.filter(|known| look.is_same(entry.path.as_str(), known));
+                let identity = same.map_or_else(|| self.dress_present(&entry), Ok)?;
+                identities.set(index, &identity);
             }
         }
         self.finish(listing)?;
         Ok(identities)
+    }
+
+    fn dress_present(&self, entry: &Entry<'_>) -> Result<FileIdentity, StoreError> {
+        let file = self.open(entry, OFlags::RDONLY | OFlags::NONBLOCK)?;
+        self.dress_file(entry, &file)
     }
 
     /// Dresses an open file whose content is complete.
@@ -99,5 +112,27 @@ impl<'a> Dresser<'a> {
             self.disk.set_time(file, &place, time)?;
         }
         Ok(())
+    }
+}
+
+/// Looks at files in the order of a listing: most are in the same directory as the one before, which stays open.
+struct Look<'a> {
+    root: &'a Root,
+    folder: Option<(String, File)>,
+}
+
+impl Look<'_> {
+    /// Whether the file at a path below the root has this identity. No link is followed.
+    fn is_same(&mut self, path: &str, identity: &FileIdentity) -> bool {
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        if self.folder.as_ref().is_none_or(|(open, _)| open != folder) {
+            let opened = self.root.open_below(folder, OFlags::PATH | OFlags::DIRECTORY, Mode::empty());
+            self.folder = opened.ok().map(|opened| (folder.to_owned(), opened));
+        }
+        let Some((_, folder)) = &self.folder else { return false };
+        let Ok(stat) = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) else { return false };
+        let bytes = stat.st_size.cast_unsigned();
+        let now = FileIdentity::of_parts(stat.st_ino, bytes, stat.st_mtime, stat.st_mtime_nsec as u32);
+        FileType::from_raw_mode(stat.st_mode).is_file() && identity.is_same(&now)
     }
 }

@@ -293,6 +293,9 @@ impl Medium for Faulty {
                 state.note_bytes(to, offset, bytes)?;
                 System.perform(step)
             }
+            Step::SyncFile { file } if file.metadata()?.is_dir() => {
+                state.sync_names(&fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))?)
+            }
             Step::SyncFile { file } => {
                 let synced = state.sync(file);
                 drop(state);
@@ -308,10 +311,7 @@ impl Faulty {
     /// Performs a step that changes names, or what is known of a name.
     fn perform_on_names(&self, state: &mut State, step: Step<'_>) -> io::Result<()> {
         match step {
-            Step::SyncFolder { path } => {
-                state.undo.retain(|undo| !matches!(undo, Undo::Name { folder, .. } if folder == path));
-                Ok(())
-            }
+            Step::SyncFolder { path } => state.sync_names(path),
             Step::MakeFolder { path } => {
                 System.perform(step)?;
                 state.note_name(path, Change::MadeFolder(path.to_owned()));
@@ -446,6 +446,12 @@ impl State {
         (*told, *is_told) = (*failures, true);
         self.refused += 1;
         Err(rustix::io::Errno::IO.into())
+    }
+
+    /// Makes the names in a directory durable.
+    fn sync_names(&mut self, path: &Path) -> io::Result<()> {
+        self.undo.retain(|undo| !matches!(undo, Undo::Name { folder, .. } if folder == path));
+        Ok(())
     }
 
     /// Makes everything durable, or fails.

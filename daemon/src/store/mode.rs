@@ -27,8 +27,15 @@ pub(super) fn let_move(disk: &Disk, directory: &Root) -> Result<Option<u32>, Sto
 
 /// The mode that an entry gets. A directory that hands its group on goes on doing that.
 pub(super) fn mode_of(entry: &Entry<'_>, now: &Metadata) -> u32 {
-    let mode = u32::from(entry.mode);
-    if entry.is_directory() { mode | OWNER_ENTERS | (now.mode() & SETGID) } else { mode | OWNER_READS }
+    match entry.is_directory() {
+        true => u32::from(entry.mode) | OWNER_ENTERS | (now.mode() & SETGID),
+        false => mode_of_file(entry),
+    }
+}
+
+/// The mode that a file gets.
+pub(super) fn mode_of_file(entry: &Entry<'_>) -> u32 {
+    u32::from(entry.mode) | OWNER_READS
 }
 
 /// Gives a top directory its mode and time, which it can have only after it was moved.

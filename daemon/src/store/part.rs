@@ -364,6 +364,19 @@ impl PartFile {
         })
     }
 
+    /// Like [`sync`](PartFile::sync), and makes everything else durable that is in a tree: modes, times and links.
+    ///
+    /// # Errors
+    /// Those of [`sync`](PartFile::sync).
+    pub(super) fn sync_all(&self, failed_before: u64) -> Result<(), StoreError> {
+        self.own.sync_by(failed_before, || {
+            if !self.is_moved.load(Ordering::Acquire) {
+                self.own.sync_file()?;
+            }
+            self.tree.get().map_or(Ok(()), |tree| tree.staging.sync_all())
+        })
+    }
+
     /// The number of failed syncs so far.
     pub fn failed_syncs(&self) -> u64 {
         self.own.failed_syncs()

@@ -1,13 +1,16 @@
 //! A tree that is being received: its files, under `.tinytorrent/` until it is complete. Chunks are written into the
-//! files, so the tree is on the disk once. All its directories and files are there from the beginning, with their
-//! lengths; nothing that is written later has a name that could be lost.
+//! files, so the tree is on the disk once. Its directories and empty files are there from the beginning. Every other file
+//! is made when its first bytes are written; its name becomes durable with these bytes. A file of which one chunk has
+//! all bytes is opened only once: it gets its mode and time, too.
 //!
 //! No symbolic link is made before all files are complete, and no path of a listing leads through one.
 
 use super::disk::{Disk, Open};
 use super::layout::{Layout, Place};
+use super::mode::mode_of_file;
 use super::root::Root;
-use super::{At, StoreError, invalid};
+use super::{At, FileIdentity, StoreError, invalid};
+use rustix::fs::{Mode, OFlags};
 use shared::host::hashing::Body;
 use shared::tree::{Entry, EntryIndex, EntryKind, TreeLayout};
 use shared::zeros::{self, Part};
@@ -16,10 +19,11 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock};
 
-/// Limits the files that are synced one by one. If more were written, the whole file system is synced in one call, which
-/// costs about as much as syncing this number of files.
+/// Limits the files that are synced one by one, and the directories in which they were made. If more were written, the whole
+/// file system is synced in one call, which costs about as much as syncing this number of files.
 const DIRTY_MAX: usize = 64;
 
 /// Limits the files of one tree that stay open for the next chunk. Further ones are opened again.
@@ -40,6 +44,8 @@ pub struct StagingTree {
     /// The files that were written last.
     recent: Mutex<VecDeque<(EntryIndex, Arc<File>)>>,
     dirty: Mutex<Dirty>,
+    /// For each entry the inode of the file, if the file has its mode and its time already; otherwise 0.
+    dressed: Box<[AtomicU64]>,
     /// Whether it is complete, so that nothing more is written: it may have its name by now.
     complete: RwLock<bool>,
 }
@@ -49,13 +55,28 @@ pub struct StagingTree {
 struct Dirty {
     sums: bool,
     files: BTreeSet<EntryIndex>,
+    /// The directories in which files were made: those of some of the files above.
+    folders: BTreeSet<EntryIndex>,
     /// Whether there are more files than are listed.
     more: bool,
 }
 
+impl Dirty {
+    /// Notes a file that was written to.
+    fn note(&mut self, entry: EntryIndex) {
+        if self.more {
+            return;
+        }
+        self.files.insert(entry);
+        if self.files.len() > DIRTY_MAX || self.folders.len() > DIRTY_MAX {
+            *self = Dirty { more: true, sums: self.sums, ..Dirty::default() };
+        }
+    }
+}
+
 impl StagingTree {
-    /// Makes an empty tree at `path`, where nothing is, with its sums at `sums`; `None` if it is not wanted any more.
-    /// It is durable after a sync of the file system and of the directory that it is in.
+    /// Makes the directories and empty files of a tree at `path`, where nothing is, with its sums at `sums`; `None` if it is
+    /// not wanted any more. They are durable after a sync of the file system and of the directory that it is in.
     ///
     /// # Errors
     /// When the disk refuses. An error of kind [`io::ErrorKind::AlreadyExists`] means that the file system takes two
@@ -69,6 +90,8 @@ impl StagingTree {
     ) -> Result<Option<StagingTree>, StoreError> {
         disk.make_folder(path)?;
         let root = Root::open(path).at("open", path)?;
+        // Where two names can be the same, all of them are made now, so that this is found out before anything is fetched.
+        let makes_all = folds_names(disk, &root)?;
         for index in layout.listing().indices().skip(1) {
             let entry = layout.listing().entry(index);
             if !is_wanted() {
@@ -76,18 +99,15 @@ impl StagingTree {
             }
             match entry.kind {
                 EntryKind::Directory => disk.make_folder_below(&root, entry.path.as_str())?,
-                EntryKind::File { bytes } => {
-                    let file = disk.open_below(&root, entry.path.as_str(), Open::New)?;
-                    if bytes > 0 {
-                        disk.set_length(&file, &root.join(entry.path.as_str()), bytes)?;
-                    }
+                EntryKind::File { bytes } if bytes > 0 && !makes_all => {}
+                EntryKind::Symlink { .. } if !makes_all => {}
+                // In place of a link an empty file is there until all names are.
+                EntryKind::File { .. } | EntryKind::Symlink { .. } => {
+                    drop(disk.open_below(&root, entry.path.as_str(), Open::New)?);
                 }
-                // An empty file is there in place of the link until all names are: on a file system that takes two
-                // names for the same one, that is found out now.
-                EntryKind::Symlink { .. } => drop(disk.open_below(&root, entry.path.as_str(), Open::New)?),
             }
         }
-        for entry in layout.listing().entries().filter(Entry::is_symlink) {
+        for entry in layout.listing().entries().filter(|entry| makes_all && entry.is_symlink()) {
             disk.remove_below(&root, entry.path.as_str())?;
         }
         // A directory that has its name already may have the same sums. They are the same bytes, and they stay.
@@ -108,10 +128,13 @@ impl StagingTree {
     ) -> Result<StagingTree, StoreError> {
         let root = Root::open(path).at("open", path)?;
         let file = disk.open(sums, Open::Keep)?;
-        Ok(StagingTree::with(disk, root, sums, file, layout))
+        let tree = StagingTree::with(disk, root, sums, file, layout);
+        tree.dirty().more = true; // the names of files that an earlier process has made may not be durable
+        Ok(tree)
     }
 
     fn with(disk: &Disk, root: Root, sums_path: &Path, sums: File, layout: TreeLayout) -> StagingTree {
+        let dressed = (0..layout.listing().len()).map(|_| AtomicU64::new(0)).collect();
         StagingTree {
             disk: disk.clone(),
             root,
@@ -120,6 +143,7 @@ impl StagingTree {
             sums_path: sums_path.to_owned(),
             recent: Mutex::default(),
             dirty: Mutex::default(),
+            dressed,
             complete: RwLock::default(),
         }
     }
@@ -156,11 +180,7 @@ impl StagingTree {
             return Ok(());
         }
         let is_right = Layout::Tree(&self.layout).write(offset, bytes, |place, part| match place {
-            Place::File { entry, offset } => {
-                self.write_parts(&*self.file(entry)?, entry, offset, part)?;
-                self.note(entry);
-                Ok(())
-            }
+            Place::File { entry, offset } => self.write_file(entry, offset, part),
             Place::Sums(offset) => {
                 self.disk.write(&self.sums, &self.sums_path, offset, part)?;
                 self.dirty().sums = true;
@@ -171,26 +191,61 @@ impl StagingTree {
         if is_right { Ok(()) } else { wrong().at("lay out", self.root.path()) }
     }
 
-    /// Writes bytes to a file. Long runs of zeros become holes; the file has its length already.
-    fn write_parts(
-        &self,
-        file: &File,
-        entry: EntryIndex,
-        offset: u64,
-        bytes: &[u8],
-    ) -> Result<(), StoreError> {
-        let path = self.path(entry);
+    /// Writes bytes to a file, and makes it if it is not there. Long runs of zeros become holes. The file has its length
+    /// afterwards. If these were all its bytes, it has its mode and time, too.
+    fn write_file(&self, index: EntryIndex, offset: u64, bytes: &[u8]) -> Result<(), StoreError> {
+        let (entry, path) = (self.layout.listing().entry(index), self.path(index));
+        self.dressed[index.slot()].store(0, Ordering::Release);
+        let file = self.file(index)?;
+        let is_whole = bytes.len() as u64 == entry.content_bytes();
+        let has_holes = zeros::parts(bytes).any(|part| matches!(part, Part::Zeros(_)));
+        if has_holes || !is_whole {
+            self.disk.set_length(&file, &path, entry.content_bytes())?;
+        }
         for part in zeros::parts(bytes) {
             match part {
                 Part::Data(range) => {
-                    self.disk.write(file, &path, offset + range.start as u64, &bytes[range])?;
+                    self.disk.write(&file, &path, offset + range.start as u64, &bytes[range])?;
                 }
                 Part::Zeros(range) => {
-                    self.disk.punch(file, &path, offset + range.start as u64, range.len() as u64)?;
+                    self.disk.punch(&file, &path, offset + range.start as u64, range.len() as u64)?;
                 }
             }
         }
+        if is_whole {
+            self.dress(index, &entry, &file, &path)?;
+        }
+        self.dirty().note(index);
         Ok(())
+    }
+
+    /// Gives a file that has all its bytes its mode and time, and notes that. What cannot be noted is dressed once more when
+    /// the tree is published.
+    fn dress(
+        &self,
+        index: EntryIndex,
+        entry: &Entry<'_>,
+        file: &File,
+        path: &Path,
+    ) -> Result<(), StoreError> {
+        let Some(time) = entry.time else { return Ok(()) };
+        self.disk.set_mode(file, path, mode_of_file(entry))?;
+        self.disk.set_time(file, path, time)?;
+        let now = FileIdentity::of(file).at("access", path)?;
+        let (inode, ..) = now.parts();
+        if now.is_same(&identity_of(entry, inode, time)) {
+            self.dressed[index.slot()].store(inode, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// The identity of a file that has its mode and time already, with the group that it was made with.
+    pub(super) fn dressed(&self, index: EntryIndex) -> Option<FileIdentity> {
+        let entry = self.layout.listing().entry(index);
+        match self.dressed[index.slot()].load(Ordering::Acquire) {
+            0 => None,
+            inode => Some(identity_of(&entry, inode, entry.time?)),
+        }
     }
 
     /// Reads the bytes of the resource from `offset` on.
@@ -213,13 +268,32 @@ impl StagingTree {
     /// # Errors
     /// When the disk fails.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
+        self.sync_by(|dirty| self.sync_these(dirty))
+    }
+
+    /// Makes everything in it durable, also modes, times and links.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub(super) fn sync_all(&self) -> Result<(), StoreError> {
+        self.sync_by(|dirty| {
+            if !*SYNCS_ALL {
+                self.sync_these(dirty)?; // the sync of the whole file system reports no failed writes
+            }
+            self.disk.sync_all(&self.root)
+        })
+    }
+
+    /// What was written before counts as durable if `sync` succeeds.
+    fn sync_by(&self, sync: impl FnOnce(&Dirty) -> Result<(), StoreError>) -> Result<(), StoreError> {
         let dirty = std::mem::take(&mut *self.dirty());
-        let synced = self.sync_these(&dirty);
+        let synced = sync(&dirty);
         if synced.is_err() {
             let mut now = self.dirty();
             now.sums |= dirty.sums;
             now.more |= dirty.more;
             now.files.extend(dirty.files);
+            now.folders.extend(dirty.folders);
         }
         synced
     }
@@ -228,18 +302,33 @@ impl StagingTree {
         if dirty.sums {
             self.disk.sync_file(&self.sums, &self.sums_path)?;
         }
-        if !dirty.more {
-            return dirty.files.iter().try_for_each(|&entry| self.sync_one(entry));
+        if dirty.more {
+            return if *SYNCS_ALL { self.disk.sync_all(&self.root) } else { self.sync_each() };
         }
-        if *SYNCS_ALL {
-            return self.disk.sync_all(&self.root);
-        }
-        let is_file = |&entry: &EntryIndex| self.layout.listing().entry(entry).content_bytes() > 0;
-        self.layout.listing().indices().filter(is_file).try_for_each(|entry| self.sync_one(entry))
+        dirty.files.iter().try_for_each(|&entry| self.sync_one(entry))?;
+        dirty.folders.iter().try_for_each(|&entry| self.sync_one(entry))
     }
 
-    fn sync_one(&self, entry: EntryIndex) -> Result<(), StoreError> {
-        self.disk.sync_file(&*self.file(entry)?, &self.path(entry))
+    /// Syncs each file that is there, and each directory.
+    fn sync_each(&self) -> Result<(), StoreError> {
+        let is_synced = |entry: &EntryIndex| !self.layout.listing().entry(*entry).is_symlink();
+        self.layout.listing().indices().filter(is_synced).try_for_each(|entry| match self.sync_one(entry) {
+            Err(error) if error.source.kind() == io::ErrorKind::NotFound => Ok(()), // it has no bytes yet
+            synced => synced,
+        })
+    }
+
+    fn sync_one(&self, index: EntryIndex) -> Result<(), StoreError> {
+        let (entry, path) = (self.layout.listing().entry(index), self.path(index));
+        if entry.is_directory() {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+            let directory = self.root.open_below(entry.path.as_str(), flags, Mode::empty());
+            return self.disk.sync_file(&directory.at("open", &path)?, &path);
+        }
+        match self.recent_file(index) {
+            Some(file) => self.disk.sync_file(&file, &path),
+            None => self.disk.sync_file(&self.open_present(&entry)?, &path),
+        }
     }
 
     /// Allows no more writes, if `may` allows that. Blocks while one is running.
@@ -258,25 +347,20 @@ impl StagingTree {
         *self.complete.write().unwrap_or_else(PoisonError::into_inner) = false;
     }
 
-    /// An open file of the tree.
-    fn file(&self, entry: EntryIndex) -> Result<Arc<File>, StoreError> {
-        let found = self.recent().iter().find(|(recent, _)| *recent == entry).map(|(_, file)| file.clone());
-        if let Some(file) = found {
+    /// An open file of the tree. It is made if it is not there.
+    fn file(&self, index: EntryIndex) -> Result<Arc<File>, StoreError> {
+        if let Some(file) = self.recent_file(index) {
             return Ok(file);
         }
-        let of = self.layout.listing().entry(entry);
-        let open = || self.disk.open_below(&self.root, of.path.as_str(), Open::Present);
-        // A file that has its final mode already may forbid its owner to write.
-        let file = Arc::new(open().or_else(|error| match error.source.kind() {
-            io::ErrorKind::PermissionDenied => {
-                self.root.allow_writing(of.path.as_str()).at("set the permissions of", &error.path)?;
-                open()
-            }
-            _ => Err(error),
-        })?);
-        if of.content_bytes() >= LARGE_BYTES {
+        let entry = self.layout.listing().entry(index);
+        let file = match self.make(index, &entry) {
+            Err(error) if error.source.kind() == io::ErrorKind::AlreadyExists => self.open_present(&entry)?,
+            made => made?,
+        };
+        let file = Arc::new(file);
+        if entry.content_bytes() >= LARGE_BYTES {
             let mut recent = self.recent();
-            recent.push_back((entry, file.clone()));
+            recent.push_back((index, file.clone()));
             if recent.len() > RECENT_MAX {
                 recent.pop_front();
             }
@@ -284,14 +368,38 @@ impl StagingTree {
         Ok(file)
     }
 
-    fn note(&self, entry: EntryIndex) {
+    /// Makes a file. Until the directory that it is in is noted no sync begins, so whoever finds the file there and writes
+    /// to it has its name synced, too.
+    fn make(&self, index: EntryIndex, entry: &Entry<'_>) -> Result<File, StoreError> {
         let mut dirty = self.dirty();
+        let file = self.disk.open_below(&self.root, entry.path.as_str(), Open::New)?;
         if !dirty.more {
-            dirty.files.insert(entry);
+            dirty.folders.extend(self.folder_of(index));
         }
-        if dirty.files.len() > DIRTY_MAX {
-            *dirty = Dirty { more: true, sums: dirty.sums, files: BTreeSet::new() };
-        }
+        Ok(file)
+    }
+
+    fn open_present(&self, entry: &Entry<'_>) -> Result<File, StoreError> {
+        let path = entry.path.as_str();
+        let open = || self.disk.open_below(&self.root, path, Open::Present);
+        // A file that has its final mode already may forbid its owner to write.
+        open().or_else(|error| match error.source.kind() {
+            io::ErrorKind::PermissionDenied => {
+                self.root.allow_writing(path).at("set the permissions of", &error.path)?;
+                open()
+            }
+            _ => Err(error),
+        })
+    }
+
+    fn recent_file(&self, index: EntryIndex) -> Option<Arc<File>> {
+        self.recent().iter().find(|(recent, _)| *recent == index).map(|(_, file)| file.clone())
+    }
+
+    /// The directory that an entry is in.
+    fn folder_of(&self, entry: EntryIndex) -> Option<EntryIndex> {
+        let listing = self.layout.listing();
+        listing.find(listing.entry(entry).path.parent()?)
     }
 
     /// The path of an entry, for messages.
@@ -320,6 +428,24 @@ impl Body for StagingTree {
     fn must_be_unchanged(&self) -> io::Result<()> {
         Ok(()) // only ttd writes to it, and nobody does while it is checked
     }
+}
+
+/// The identity of a file that has all its bytes and its time.
+fn identity_of(entry: &Entry<'_>, inode: u64, time: i64) -> FileIdentity {
+    FileIdentity::of_parts(inode, entry.content_bytes(), time, 0)
+}
+
+/// A name, and two others that some file systems take for the same one: they fold case, or the normal forms of Unicode.
+const FOLDED: &str = "caf\u{e9}";
+const FOLDING: [&str; 2] = ["CAF\u{e9}", "cafe\u{301}"];
+
+/// Whether the file system takes different names in an empty directory for the same one.
+fn folds_names(disk: &Disk, root: &Root) -> Result<bool, StoreError> {
+    drop(disk.open_below(root, FOLDED, Open::New)?);
+    let is_there = |name: &&str| disk.open_below(root, name, Open::Present).is_ok();
+    let folds = FOLDING.iter().any(is_there);
+    disk.remove_below(root, FOLDED)?;
+    Ok(folds)
 }
 
 /// Whether a sync of the whole file system reports failed writes, as it does from Linux 5.8 on.
