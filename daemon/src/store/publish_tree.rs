@@ -14,11 +14,14 @@ use super::{At, FileIdentity, Home, PartFile, PublishError, Publisher, Slot, Sto
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
 use shared::id::ChunkHash;
 use shared::manifest::Manifest;
-use shared::tree::{EntryIndex, Sums, TreeLayout};
-use std::fs;
+use shared::tree::{BadSums, EntryIndex, SumsCheck, TreeLayout};
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+
+/// The bytes of the sums that are checked at once. The sums of a million files have 100 MB.
+const SUMS_BLOCK_BYTES: u64 = 256 << 10;
 
 impl Publisher {
     /// Publishes a complete tree. `failed_before` is as in [`PartFile::sync`]. `replaces` is the directory that may lose
@@ -140,9 +143,7 @@ impl MadeTree<'_> {
 /// with the hashes once more.
 fn must_have_sums(part: &PartFile, staging: &StagingTree, manifest: &Manifest) -> Result<(), PublishError> {
     let (file, path) = staging.sums();
-    let mut bytes = vec![0; staging.layout().sums_bytes() as usize];
-    file.read_exact_at(&mut bytes, 0).at("read", path)?;
-    let Err(why) = Sums::parse(staging.layout(), &bytes) else { return Ok(()) };
+    let Err(why) = check_sums(staging.layout(), file).at("read", path)? else { return Ok(()) };
     let range = staging.layout().sums_range();
     let has_sums = |index: &ChunkIndex| {
         index.offset() < range.end && range.start < index.offset() + u64::from(CHUNK_BYTES)
@@ -158,6 +159,21 @@ fn must_have_sums(part: &PartFile, staging: &StagingTree, manifest: &Manifest) -
 /// The error if something has the name that may not be replaced.
 fn taken(to: &Path) -> Result<(), StoreError> {
     Err(io::Error::from(io::ErrorKind::AlreadyExists)).at("publish", to)
+}
+
+/// Whether a file has the form of the sums of a tree.
+fn check_sums(layout: &TreeLayout, file: &File) -> io::Result<Result<(), BadSums>> {
+    let (mut check, mut at, end) = (SumsCheck::new(layout), 0, layout.sums_bytes());
+    let mut block = vec![0; end.min(SUMS_BLOCK_BYTES) as usize];
+    while at < end {
+        block.truncate((end - at).min(SUMS_BLOCK_BYTES) as usize);
+        file.read_exact_at(&mut block, at)?;
+        if let Err(why) = check.push(&block) {
+            return Ok(Err(why));
+        }
+        at += block.len() as u64;
+    }
+    Ok(check.finish())
 }
 
 /// Gives the tree its name. The directory that has it now, and which must be `replaces`, takes its place in the slot.
@@ -211,7 +227,7 @@ fn switch_in_steps(
 mod tests {
     use super::*;
     use shared::id::ResourceId;
-    use shared::tree::{Entry, EntryKind, Listing, TreePath};
+    use shared::tree::{Entry, EntryKind, Listing, Sums, TreePath};
     use std::os::unix::fs::symlink;
     use std::time::{Duration, Instant};
 

@@ -50,4 +50,4 @@ pub use path::{BadPath, COMPONENT_BYTES_MAX, DEPTH_MAX, PATH_BYTES_MAX, TreePath
 pub use probe::{BadStart, PROBE_BYTES, Probe, probe};
 pub use refused::{BadListing, BadTree, Refused};
 pub use segments::{Segment, Segments};
-pub use sums::{BadSums, Sums};
+pub use sums::{BadSums, Sums, SumsCheck};

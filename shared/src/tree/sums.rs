@@ -49,30 +49,11 @@ impl Sums {
 
     /// Reads the bytes of [`to_bytes`](Sums::to_bytes), and nothing else.
     pub fn parse(layout: &TreeLayout, bytes: &[u8]) -> Result<Sums, BadSums> {
-        let listing = layout.listing();
         let mut sums = Sums::unknown(layout);
-        let (mut rest, mut number, mut line) = (bytes, 0, String::new());
-        for index in listing.indices() {
-            let entry = listing.entry(index);
-            let EntryKind::File { .. } = entry.kind else { continue };
-            number += 1;
-            let bad = BadSums { line: number };
-            let range = layout.sum_range(index);
-            let (own, behind) = rest.split_at_checked((range.end - range.start) as usize).ok_or(bad)?;
-            let hex = own.strip_prefix(b"\\").unwrap_or(own).get(..64).ok_or(bad)?;
-            let hash = std::str::from_utf8(hex).ok().and_then(|hex| hex.parse().ok()).ok_or(bad)?;
-            line.clear();
-            push_sum(&mut line, listing.name(), &entry, &hash);
-            if line.as_bytes() != own {
-                return Err(bad);
-            }
-            sums.set(index, hash);
-            rest = behind;
-        }
-        match rest.is_empty() {
-            true => Ok(sums),
-            false => Err(BadSums { line: number + 1 }),
-        }
+        let mut lines = SumsCheck::new(layout);
+        lines.push_to(bytes, |index, hash| sums.set(index, hash))?;
+        lines.finish()?;
+        Ok(sums)
     }
 
     /// The sums as text, which is the content of the member `.SHA256SUMS`.
@@ -99,5 +80,83 @@ impl Sums {
             buffer[filled..filled + bytes].copy_from_slice(&left[..bytes]);
             filled += bytes;
         }
+    }
+}
+
+/// Checks that bytes are the sums of a tree, piece by piece: those of a million files are 100 MB of text.
+#[derive(Debug)]
+pub struct SumsCheck<'a> {
+    layout: &'a TreeLayout,
+    /// The entry to look at next.
+    next: EntryIndex,
+    /// The number of lines that were right.
+    lines: usize,
+    /// The beginning of a line whose end has not come.
+    left: Vec<u8>,
+    line: String,
+}
+
+impl<'a> SumsCheck<'a> {
+    /// Expects the sums of this tree.
+    pub fn new(layout: &'a TreeLayout) -> SumsCheck<'a> {
+        SumsCheck { layout, next: EntryIndex::TOP, lines: 0, left: Vec::new(), line: String::new() }
+    }
+
+    /// Checks the next bytes.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), BadSums> {
+        self.push_to(bytes, |_, _| {})
+    }
+
+    /// The same, and hands out the hash of each file.
+    fn push_to(&mut self, bytes: &[u8], mut take: impl FnMut(EntryIndex, ResourceId)) -> Result<(), BadSums> {
+        let joined: Vec<u8>;
+        let mut rest = bytes;
+        if !self.left.is_empty() {
+            joined = [&self.left, bytes].concat();
+            rest = &joined;
+        }
+        while let Some(index) = self.next_file() {
+            let range = self.layout.sum_range(index);
+            let Some((own, behind)) = rest.split_at_checked((range.end - range.start) as usize) else {
+                break;
+            };
+            let hash = self.hash_of(index, own).ok_or(BadSums { line: self.lines + 1 })?;
+            take(index, hash);
+            (self.next, self.lines, rest) = (EntryIndex(index.0 + 1), self.lines + 1, behind);
+        }
+        self.left = rest.to_vec();
+        match self.next_file() {
+            None if !rest.is_empty() => Err(BadSums { line: self.lines + 1 }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks that nothing is missing.
+    pub fn finish(mut self) -> Result<(), BadSums> {
+        match self.next_file() {
+            None => Ok(()),
+            Some(_) => Err(BadSums { line: self.lines + 1 }),
+        }
+    }
+
+    /// The file whose line comes next.
+    fn next_file(&mut self) -> Option<EntryIndex> {
+        let listing = self.layout.listing();
+        while self.next.slot() < listing.len() {
+            if let EntryKind::File { .. } = listing.entry(self.next).kind {
+                return Some(self.next);
+            }
+            self.next = EntryIndex(self.next.0 + 1);
+        }
+        None
+    }
+
+    /// The hash in the line of a file, if it is that.
+    fn hash_of(&mut self, index: EntryIndex, line: &[u8]) -> Option<ResourceId> {
+        let hex = line.strip_prefix(b"\\").unwrap_or(line).get(..64)?;
+        let hash = std::str::from_utf8(hex).ok()?.parse().ok()?;
+        self.line.clear();
+        push_sum(&mut self.line, self.layout.listing().name(), &self.layout.listing().entry(index), &hash);
+        (self.line.as_bytes() == line).then_some(hash)
     }
 }

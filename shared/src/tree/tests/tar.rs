@@ -4,7 +4,7 @@ use super::model;
 use crate::chunk::CHUNK_BYTES;
 use crate::tree::{
     BadStart, BadSums, EntryIndex, EntryKind, LISTING_BYTES_MAX, Listing, PROBE_BYTES, Probe, Segment, Sums,
-    TreeLayout, probe,
+    SumsCheck, TreeLayout, probe,
 };
 use proptest::prelude::*;
 
@@ -48,6 +48,11 @@ proptest! {
         let mut bytes = sums.to_bytes(&layout);
         let parsed = Sums::parse(&layout, &bytes).unwrap();
         prop_assert_eq!(parsed.to_bytes(&layout), &bytes[..]);
+        let mut check = SumsCheck::new(&layout);
+        for piece in bytes.chunks(1 + usize::from(byte)) {
+            check.push(piece).unwrap();
+        }
+        check.finish().unwrap();
         if !bytes.is_empty() {
             let at = at.index(bytes.len());
             bytes[at] = byte;
