@@ -18,9 +18,9 @@ impl PublishedFile {
     pub fn edited(&self) -> Result<Option<Edited>, StoreError> {
         let Some(tree) = &self.tree else { return Ok(None) };
         let root = self.root()?;
-        let layout = tree.form().load()?;
-        let identities = tree.form().read_identities(layout.listing().len())?;
-        Ok(look(&root, &layout, &identities, layout.listing().indices()))
+        let loaded = tree.load_once()?;
+        let Loaded { layout, identities, .. } = &*loaded;
+        Ok(look(&root, layout, identities, layout.listing().indices()))
     }
 
     /// The same of some files, which are looked at in any case.
@@ -30,11 +30,11 @@ impl PublishedFile {
     pub(super) fn edited_of(&self, files: &[EntryIndex]) -> Result<Option<Edited>, StoreError> {
         let Some(tree) = &self.tree else { return Ok(None) };
         let root = self.root()?;
-        let layout = tree.form().load()?;
-        let identities = tree.form().read_identities(layout.listing().len())?;
+        let loaded = tree.load_once()?;
+        let Loaded { layout, identities, .. } = &*loaded;
         let entries = layout.listing().len();
         let files = files.iter().copied().filter(|file| file.slot() < entries);
-        Ok(look(&root, &layout, &identities, files))
+        Ok(look(&root, layout, identities, files))
     }
 
     /// The same of the files that a chunk has bytes of.

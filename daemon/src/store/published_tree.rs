@@ -118,7 +118,27 @@ impl PublishedTree {
         Ok(OpenTree { loaded: self.load()?, root: Root::open(path).at("open", path)? })
     }
 
+    /// What is known of it, for chunks that are served from it. It stays in memory for further ones.
     pub(super) fn load(&self) -> Result<Arc<Loaded>, StoreError> {
+        self.load_and(|recent, new| {
+            recent.retain(|loaded| loaded.folder != new.folder);
+            recent.push_back(new.clone());
+            if recent.len() > LOADED_MAX {
+                recent.pop_front();
+            }
+        })
+    }
+
+    /// The same for one look at it. It does not stay in memory.
+    pub(super) fn load_once(&self) -> Result<Arc<Loaded>, StoreError> {
+        self.load_and(|_, _| {})
+    }
+
+    /// What is known of it. If it is not in memory, it is loaded and passed to `keep`, with what is.
+    fn load_and(
+        &self,
+        keep: impl FnOnce(&mut VecDeque<Arc<Loaded>>, &Arc<Loaded>),
+    ) -> Result<Arc<Loaded>, StoreError> {
         static RECENT: Mutex<VecDeque<Arc<Loaded>>> = Mutex::new(VecDeque::new());
         /// Held while one is loaded. Whoever else needs it waits for it: each would take tens of megabytes otherwise.
         static LOADING: Mutex<()> = Mutex::new(());
@@ -138,12 +158,7 @@ impl PublishedTree {
         let identities = self.form.read_identities(layout.listing().len())?;
         let sums = File::open(self.form.sums()).at("open", &self.form.sums())?;
         let new = Arc::new(Loaded { folder: folder.to_owned(), stamp, layout, identities, sums });
-        let mut loaded = recent();
-        loaded.retain(|loaded| loaded.folder != folder);
-        loaded.push_back(new.clone());
-        if loaded.len() > LOADED_MAX {
-            loaded.pop_front();
-        }
+        keep(&mut recent(), &new);
         Ok(new)
     }
 }

@@ -15,8 +15,9 @@ pub(super) fn whole(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
 
 /// Up to `bytes_max` bytes from the beginning of a file.
 pub(super) fn beginning(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
     let file = open_regular(path).map_err(|StoreError { source, .. }| source)?;
+    // A vector that grows while it is read takes twice what is in it, and a listing may have 256 MiB.
+    let mut bytes = Vec::with_capacity(file.metadata()?.len().min(bytes_max) as usize + 1);
     file.take(bytes_max).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

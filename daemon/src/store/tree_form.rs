@@ -253,15 +253,19 @@ impl TreeForm {
     pub fn read_identities(&self, entries: usize) -> Result<TreeIdentities, StoreError> {
         let path = self.identities();
         let records_bytes = entries * IDENTITY_BYTES;
-        let sealed = self.disk.read(&path, records_bytes as u64 + 4096).at("read", &path)?;
-        let identities = unsealed(&sealed, IDENTITIES_BEGIN, IDENTITIES_VERSION).and_then(|content| {
+        let mut sealed = self.disk.read(&path, records_bytes as u64 + 4096).at("read", &path)?;
+        let content = unsealed(&sealed, IDENTITIES_BEGIN, IDENTITIES_VERSION).and_then(|content| {
             let (top, records) = content.split_first_chunk().ok_or_else(|| invalid("it is too short"))?;
             match records.len() == records_bytes {
-                true => Ok(TreeIdentities { top: u64::from_le_bytes(*top), records: records.to_vec() }),
+                true => Ok((u64::from_le_bytes(*top), sealed.len() - records.len() - atomic::SEAL_BYTES)),
                 false => Err(invalid("it belongs to another directory")),
             }
         });
-        identities.at("read", &path)
+        let (top, before) = content.at("read", &path)?;
+        // They have 24 MB for a million entries, and are in memory once.
+        sealed.drain(..before);
+        sealed.truncate(records_bytes);
+        Ok(TreeIdentities { top, records: sealed })
     }
 
     /// Opens the listing and the identities, to read them part by part. Their checksums are not compared.

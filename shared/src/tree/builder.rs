@@ -27,6 +27,11 @@ impl ListingBuilder {
         ListingBuilder { name, rows: Rows::default(), has_times: None, bytes: text::HEAD.len() as u64 }
     }
 
+    /// Reserves memory for this many entries in all.
+    pub(super) fn reserve(&mut self, entries: usize) {
+        self.rows.reserve(entries.min(ENTRIES_MAX));
+    }
+
     /// Adds an entry.
     pub fn push(&mut self, entry: &Entry<'_>) -> Result<(), Refused> {
         if self.name.as_str().len() + 1 + entry.path.as_str().len() > PATH_BYTES_MAX {

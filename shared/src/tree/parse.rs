@@ -30,6 +30,7 @@ impl Listing {
                 None => {
                     let name: TreeName = top.parse().map_err(BadListing::Name)?;
                     let (name, builder) = builder.insert((name.clone(), ListingBuilder::new(name)));
+                    builder.reserve(1 + rest.iter().filter(|&&byte| byte == b'\n').count());
                     (&*name, builder)
                 }
             };

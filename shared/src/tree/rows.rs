@@ -74,6 +74,11 @@ impl Rows {
         Some(EntryIndex(found as u32))
     }
 
+    /// Reserves memory for this many entries in all.
+    pub(super) fn reserve(&mut self, entries: usize) {
+        self.rows.reserve_exact(entries);
+    }
+
     /// Gives back the memory that is reserved for more entries.
     pub(super) fn shrink(&mut self) {
         self.rows.shrink_to_fit();
