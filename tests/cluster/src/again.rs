@@ -14,10 +14,11 @@ pub(crate) fn test_name() -> String {
 /// Runs a command that starts this program again with the test's name. Panics unless exactly that test ran and passed.
 #[track_caller]
 pub(crate) fn run_once_more(command: &mut Command, test: &str) {
-    command.args(["--exact", test, "--nocapture"]);
+    command.args(["--exact", test, "--nocapture", "--include-ignored"]);
     let output = command.stdin(Stdio::null()).output().expect("the test runs once more");
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(ran_and_passed(&output), "{test}, once more, {}:\n{out}{err}", output.status);
+    eprint!("{err}"); // the figures of a test that measures
 }
 
 fn ran_and_passed(output: &Output) -> bool {

@@ -20,6 +20,9 @@ pub struct Daemon {
     setup: Setup,
 }
 
+/// The options with which a daemon logs each request for a chunk.
+pub const LOGS_REQUESTS: [&str; 2] = ["--log-level", "info,daemon::driver::run=trace"];
+
 /// How a daemon is started and restarted.
 struct Setup {
     folder: PathBuf,
@@ -383,6 +386,11 @@ impl Daemon {
         self.process.log()
     }
 
+    /// How many requests for a chunk it has made, if it was started with [`LOGS_REQUESTS`].
+    pub fn chunk_requests(&self) -> usize {
+        self.log().lines().filter(|line| line.contains("action=\"Get {")).count()
+    }
+
     /// Waits until it has logged this.
     #[track_caller]
     pub fn wait_log(&self, text: &str) {
@@ -418,8 +426,11 @@ impl Setup {
                 command
             }
         };
-        // Each query of the status would add a line to the log.
-        command.arg(&self.folder).args(["--log-level", "debug,daemon::control=info"]).args(&self.args);
+        command.arg(&self.folder).args(&self.args);
+        if !self.args.iter().any(|arg| arg == "--log-level") {
+            // Each query of the status would add a line to the log.
+            command.args(["--log-level", "debug,daemon::control=info"]);
+        }
         if let Some(listen) = self.listen {
             command.args(["--listen", &listen.to_string()]);
         }

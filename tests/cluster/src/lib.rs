@@ -30,7 +30,7 @@ mod tracker;
 pub mod trees;
 mod wait;
 
-pub use daemon::{Daemon, Status};
+pub use daemon::{Daemon, LOGS_REQUESTS, Status};
 pub use programs::{Programs, program, use_programs};
 pub use tracker::Tracker;
 pub use wait::{CAP, wait_for, wait_until};

@@ -52,38 +52,41 @@ pub fn mount_tmpfs(folder: &Path, mib: u32) {
 /// impossible.
 #[track_caller]
 pub fn mount_btrfs(folder: &Path, mib: u64) -> bool {
-    let image = folder.with_extension("image");
-    let file = std::fs::File::create(&image).and_then(|file| file.set_len(mib << 20));
-    file.expect("room for a sparse file");
-    let made = Command::new("mkfs.btrfs").args(["--quiet", "--mixed"]).arg(&image).output();
-    if !made.is_ok_and(|made| made.status.success()) {
+    if !make_image(folder, mib, &["mkfs.btrfs", "--quiet", "--mixed"]) {
         skipped("mkfs.btrfs is missing or fails (apt-get install btrfs-progs)");
         return false;
     }
-    std::fs::create_dir_all(folder).expect("a folder to mount on");
-    let mounted = Command::new("mount").args(["-o", "loop", text(&image), text(folder)]).status();
-    if !mounted.is_ok_and(|status| status.success()) {
+    let is_mounted = mount_image(folder);
+    if !is_mounted {
         skipped("this kernel mounts no btrfs, or has no loop device left");
+    }
+    is_mounted
+}
+
+/// Makes and mounts an ext4 of `mib` MiB in a file beside `folder`. Returns `false`, and prints why, where that is
+/// impossible.
+#[track_caller]
+pub fn mount_ext4(folder: &Path, mib: u64) -> bool {
+    if !make_image(folder, mib, &["mkfs.ext4", "-q"]) {
+        skipped("mkfs.ext4 is missing or fails (apt-get install e2fsprogs)");
         return false;
     }
-    true
+    let is_mounted = mount_image(folder);
+    if !is_mounted {
+        skipped("this kernel mounts no ext4, or has no loop device left");
+    }
+    is_mounted
 }
 
 /// Makes and mounts an ext4 of 64 MiB in a file beside `folder`, with a directory in it that takes names that differ in
 /// case or normal form for the same. Returns `false`, and prints why, where that is impossible.
 #[track_caller]
 pub fn mount_casefold(folder: &Path, directory: &str) -> bool {
-    let image = folder.with_extension("image");
-    let file = std::fs::File::create(&image).and_then(|file| file.set_len(64 << 20));
-    file.expect("room for a sparse file");
-    let made = Command::new("mkfs.ext4").args(["-q", "-O", "casefold"]).arg(&image).output();
-    if !made.is_ok_and(|made| made.status.success()) {
+    if !make_image(folder, 64, &["mkfs.ext4", "-q", "-O", "casefold"]) {
         skipped("mkfs.ext4 is missing or knows no casefold (apt-get install e2fsprogs)");
         return false;
     }
-    std::fs::create_dir_all(folder).expect("a folder to mount on");
-    let mounted = Command::new("mount").args(["-o", "loop", text(&image), text(folder)]).output();
-    if !mounted.is_ok_and(|mounted| mounted.status.success()) {
+    if !mount_image(folder) {
         not_in_this_kernel("it mounts no ext4 with casefold (CONFIG_UNICODE), or has no loop device left");
         return false;
     }
@@ -95,6 +98,26 @@ pub fn mount_casefold(folder: &Path, directory: &str) -> bool {
         return false;
     }
     true
+}
+
+/// Makes a file system of `mib` MiB in a file beside `folder` with a program and its options. Returns whether that
+/// succeeded.
+#[track_caller]
+fn make_image(folder: &Path, mib: u64, program: &[&str]) -> bool {
+    let image = folder.with_extension("image");
+    let file = std::fs::File::create(&image).and_then(|file| file.set_len(mib << 20));
+    file.expect("room for a sparse file");
+    let made = Command::new(program[0]).args(&program[1..]).arg(&image).output();
+    made.is_ok_and(|made| made.status.success())
+}
+
+/// Mounts what [`make_image`] made. Returns whether that succeeded.
+#[track_caller]
+fn mount_image(folder: &Path) -> bool {
+    std::fs::create_dir_all(folder).expect("a folder to mount on");
+    let image = folder.with_extension("image");
+    let mounted = Command::new("mount").args(["-o", "loop", text(&image), text(folder)]).output();
+    mounted.is_ok_and(|mounted| mounted.status.success())
 }
 
 /// Shows a folder at another place as well.

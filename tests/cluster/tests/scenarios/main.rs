@@ -43,6 +43,7 @@ mod streams;
 mod swarm;
 mod trackers;
 mod tree_copies;
+mod tree_costs;
 mod tree_states;
 mod trees;
 mod unpublish;

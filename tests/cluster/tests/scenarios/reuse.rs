@@ -161,3 +161,28 @@ fn measure_a_search_that_finds_nothing() {
         times[0][2], times[1][2]
     );
 }
+
+/// A file of 1 GiB of which the pages of 100 places were changed, and one to which a tenth was appended, each fetched by
+/// a daemon that has the old one: `cargo test --release -p cluster measure_changed -- --ignored --nocapture`. It needs
+/// 6 GiB of disk in `TMPDIR`.
+#[test]
+#[ignore = "takes long; measures"]
+fn measure_changed_pages_and_an_appended_tail() {
+    const PAGES: usize = 100;
+    let old = content(611, 1024 * MIB);
+    let mut changed = old.clone();
+    for page in 0..PAGES {
+        let at = page * (1024 / PAGES) * MIB + page % 7 * 4096;
+        changed[at..at + 4096].fill(7);
+    }
+    let appended = [&old[..], &content(612, old.len() / 10)].concat();
+    let (most_changed, most_appended) = (PAGES as u64, (old.len() / 10).div_ceil(MIB) as u64 + 1);
+    for (what, new, most) in [("pages", changed, most_changed), ("a tail", appended, most_appended)] {
+        let (_tracker, _a, b) = two(("image-1", &old), ("image-2", &new), "");
+        let begin = Instant::now();
+        b.get("image-2", &new);
+        let (took, fetched) = (begin.elapsed().as_secs_f64(), fetched(&b, "image-2"));
+        eprintln!("{what}: {fetched} chunks fetched, at most {most}, in {took:.2} s");
+        assert!(fetched <= most, "{what}: {fetched} chunks");
+    }
+}

@@ -7,7 +7,6 @@ use cluster::{CAP, Daemon, Tracker, wait_until};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Shares the directory at a path. Returns its id.
@@ -213,70 +212,4 @@ fn measure_sharing_a_directory() {
         "cp -a {copy:.2} s; shared from elsewhere in {imported:.2} s: {:.2} of what is allowed",
         imported / allowed
     );
-}
-
-/// 5,000 files of 10 KiB, beside one file as large: `TMPDIR=/dev/shm cargo test --release -p cluster measure_receiving --
-/// --ignored --nocapture`. Alternating runs, each with names of its own.
-#[test]
-#[ignore = "measures"]
-fn measure_receiving_a_directory() {
-    const RUNS: usize = 5;
-    let tracker = Tracker::start();
-    let (a, b) = (Daemon::start(&tracker, &[]), Daemon::start(&tracker, &[]));
-    let timed = |work: &dyn Fn()| {
-        let begin = Instant::now();
-        work();
-        begin.elapsed().as_secs_f64()
-    };
-    let used_kib = |path: &Path| {
-        let output = Command::new("du").arg("-sk").arg(path).output().unwrap().stdout;
-        let text = String::from_utf8(output).unwrap();
-        text.split_whitespace().next().and_then(|kib| kib.parse().ok()).unwrap_or(0_u64)
-    };
-    let (mut figures, mut peaks): ([Vec<f64>; 3], Vec<f64>) = Default::default();
-    for run in 0..RUNS {
-        let (tree, file) = (format!("tree-{run}"), format!("file-{run}"));
-        make(&a.folder().join(&tree), &items(run as u64, 5_000, 10 << 10));
-        fs::write(a.file(&file), content(run as u64, 5_000 * (10 << 10))).unwrap();
-        for name in [&tree, &file] {
-            a.ok(&["share", a.file(name).to_str().unwrap()]);
-        }
-        let ended = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            let sampler = scope.spawn(|| {
-                let mut peak = 0;
-                while !ended.load(Ordering::Relaxed) {
-                    peak = peak.max(used_kib(b.folder()));
-                }
-                peak
-            });
-            figures[0].push(timed(&|| drop(b.ok(&["get", &tree]))));
-            ended.store(true, Ordering::Relaxed);
-            let finished = used_kib(&b.folder().join(&tree));
-            peaks.push(sampler.join().unwrap() as f64 / finished as f64);
-        });
-        let chunks = b.wait_seeding(&tree).number("chunks_total");
-        eprintln!("{chunks} chunks");
-        figures[1].push(timed(&|| drop(b.ok(&["get", &file]))));
-        figures[2].push(timed(&|| {
-            let copied = Command::new("cp").arg("-a").arg(a.file(&tree)).arg(b.outside()).status();
-            assert!(copied.unwrap().success());
-        }));
-        for daemon in [&a, &b] {
-            daemon.ok(&["remove", "--delete", &tree]);
-            daemon.ok(&["remove", "--delete", &file]);
-        }
-        fs::remove_dir_all(b.outside().join(&tree)).unwrap();
-        wait_until("its files are deleted", CAP, || used_kib(b.folder()) < 1024);
-    }
-    let [tree, file, copy] = figures.map(|mut figure| {
-        figure.sort_unstable_by(f64::total_cmp);
-        figure[RUNS / 2]
-    });
-    let peak = peaks.into_iter().fold(0.0, f64::max);
-    eprintln!(
-        "directory {tree:.2} s, file {file:.2} s, cp -a {copy:.2} s: {:.2} of the two",
-        tree / (file + copy)
-    );
-    eprintln!("the shared directory has at most {peak:.3} of what the finished directory has");
 }
