@@ -7,7 +7,7 @@ use crate::error::{Error, Kind};
 use crate::human;
 use crate::local_time;
 use crate::output::{Colour, Output};
-use crate::select::{Known, NoMeaning, select};
+use crate::select::{Known, Meaning, NoMeaning, select};
 use crate::targets::{all_here, check_patterns, known, no_meaning};
 use crate::width::{shorten_middle, width, wrap};
 use serde::Serialize;
@@ -78,6 +78,7 @@ async fn follow(
     output: &mut Output,
 ) -> Result<(), Error> {
     let mut daemon = Daemon::connect(global).await?;
+    filter.look(&daemon).await?;
     let since_ms = filter.since_ms;
     let mut place = match args.no_follow || args.since.is_some() {
         true => Place { run: daemon.info.peer_id, after: 0 },
@@ -178,6 +179,8 @@ struct Filter<'a> {
     what: &'a [String],
     /// The words that meant no event so far.
     unseen: RefCell<BTreeSet<&'a str>>,
+    /// What is here. It tells which file or directory a word means.
+    here: RefCell<Vec<Known>>,
     /// The time since which events are shown, if one was asked for.
     since_ms: Option<u64>,
 }
@@ -185,19 +188,38 @@ struct Filter<'a> {
 impl<'a> Filter<'a> {
     fn new(what: &'a [String], since_ms: Option<u64>) -> Filter<'a> {
         let unseen = RefCell::new(what.iter().map(String::as_str).collect());
-        Filter { what, unseen, since_ms }
+        Filter { what, unseen, here: RefCell::default(), since_ms }
+    }
+
+    /// Takes note of what is here, if there are words.
+    async fn look(&self, daemon: &Daemon) -> Result<(), Error> {
+        if !self.what.is_empty() {
+            *self.here.borrow_mut() = known(&daemon.caller.status(None, CALL_TIMEOUT).await??);
+        }
+        Ok(())
     }
 
     fn takes(&self, happened: &Happened) -> bool {
         let Happening::File { name, resource, .. } = &happened.event else {
             return self.what.is_empty() && self.is_in_time(happened);
         };
-        let known = [Known { name: name.clone(), id: *resource, may_be_tree: true }];
-        let means = |what: &&String| select(resource_name(what), &known).is_ok();
+        let mut here = self.here.borrow_mut();
+        // If it came later or was removed, nobody knows whether it is a directory.
+        let may_be_tree = here.iter().find(|known| known.name == *name).is_none_or(|known| known.may_be_tree);
+        here.push(Known { name: name.clone(), id: *resource, may_be_tree });
+        let means = |what: &&String| match select(resource_name(what), &here) {
+            Ok(Meaning::Name(meant)) => meant == *name,
+            Ok(Meaning::Id(meant)) => meant == *resource,
+            Ok(Meaning::Names(meant)) => meant.contains(name),
+            Err(NoMeaning::Ambiguous(meant)) => meant.iter().any(|known| known.id == *resource),
+            Err(_) => false,
+        };
         let meant = self.what.iter().filter(means).inspect(|what| {
             self.unseen.borrow_mut().remove(what.as_str());
         });
-        (meant.count() > 0 || self.what.is_empty()) && self.is_in_time(happened)
+        let is_meant = meant.count() > 0 || self.what.is_empty();
+        here.pop();
+        is_meant && self.is_in_time(happened)
     }
 
     fn is_in_time(&self, happened: &Happened) -> bool {

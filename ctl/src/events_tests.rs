@@ -127,3 +127,27 @@ fn old_events_are_missed_only_by_whoever_asked_for_them() {
     assert!(!lacks_some(&page, Some(oldest)) && !lacks_some(&page, Some(oldest + 1)));
     assert!(lacks_some(&page, Some(oldest - 1)));
 }
+
+#[test]
+fn a_word_means_the_file_of_this_name_before_the_directory() {
+    let what = ["app".to_owned()];
+    let happened = |name: &str| {
+        let (name, resource) = (name.parse().unwrap(), ResourceId::of(name.as_bytes()));
+        let event = Happening::File { name, resource, what: FileEvent::Shared };
+        Happened { number: 1, at_ms: 1, event }
+    };
+    let here = |names: &[(&str, bool)]| {
+        let filter = Filter::new(&what, None);
+        let known = |&(name, may_be_tree): &(&str, bool)| Known {
+            name: name.parse().unwrap(),
+            id: ResourceId::of(name.as_bytes()),
+            may_be_tree,
+        };
+        *filter.here.borrow_mut() = names.iter().map(known).collect();
+        ["app", "app.tar"].map(|name| filter.takes(&happened(name)))
+    };
+    assert_eq!(here(&[("app.tar", true)]), [true, true]);
+    assert_eq!(here(&[("app", false), ("app.tar", true)]), [true, false]);
+    assert_eq!(here(&[("app.tar", false)]), [true, false], "that is a plain file");
+    assert_eq!(here(&[]), [true, true], "both are gone, and may have been directories");
+}

@@ -2,7 +2,7 @@
 //! there. It is read with the caller's rights, and each of its files once.
 
 use crate::connect::{CALL_TIMEOUT, Daemon, PART_TIMEOUT};
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::files;
 use crate::output::Output;
 use crate::progress::{Now, Progress};
@@ -48,7 +48,8 @@ pub(crate) async fn share_tree(
     let result = match import(daemon, &directory, request.clone(), options, output).await {
         Err(Failed::Tree(changed @ TreeError::Changed { .. })) => {
             match import(daemon, &directory, request, options, output).await {
-                Err(Failed::NotBegun(_)) => Err(Failed::Tree(changed)), // that is why it was to begin again
+                // The first attempt had the room. That the directory changed is why it was to begin again.
+                Err(Failed::NotBegun(error)) if error.kind == Kind::NoSpace => Err(Failed::Tree(changed)),
                 again => again,
             }
         }

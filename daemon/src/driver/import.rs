@@ -144,9 +144,9 @@ fn not_published(error: &PublishError) -> ControlError {
         PublishError::NoRoom(no_room) => {
             ControlError { kind: ErrorKind::NoSpace, message: no_room_words(no_room), hint: None }
         }
-        PublishError::Obstructed { what: "a directory", .. } => ControlError {
+        PublishError::OtherDirectory(path) => ControlError {
             kind: ErrorKind::Refused,
-            message: format!("{error} that was not there when this began"),
+            message: format!("{} is a directory that was not there when this began", path.display()),
             hint: Some("move it away, or use --replace again to replace it".to_owned()),
         },
         PublishError::Obstructed { .. } => ControlError {

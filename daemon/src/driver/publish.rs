@@ -220,9 +220,11 @@ impl Driver {
             (PublishError::NameTaken(name), _) => Why::NameTaken(name),
             (PublishError::NoDirectoryName(name), _) => Why::NoDirectoryName(name),
             (PublishError::NoRoom(no_room), _) => no_room.into(),
+            (PublishError::OtherDirectory(path), _) => {
+                Why::DirectoryTaken { name: name.clone(), path, what: None }
+            }
             (PublishError::Obstructed { path, what }, source) if is_tree(source) => {
-                let what = Some(what).filter(|what| *what != "a directory");
-                Why::DirectoryTaken { name: name.clone(), path, what }
+                Why::DirectoryTaken { name: name.clone(), path, what: Some(what) }
             }
             // The download waits until this is gone.
             (PublishError::Obstructed { path, what }, _) => Why::Obstructed { path, what },

@@ -26,6 +26,9 @@ pub enum PublishError {
         /// What it is ("a directory").
         what: &'static str,
     },
+    /// A directory that may not be replaced has the place of a directory: its path.
+    #[error("{} is another directory than the one that may be replaced", .0.display())]
+    OtherDirectory(PathBuf),
     /// There is no room for a copy.
     #[error(transparent)]
     NoRoom(NoRoom),

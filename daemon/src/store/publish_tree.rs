@@ -71,12 +71,12 @@ impl Publisher {
         make_durable: &dyn Fn() -> Result<TreeIdentities, PublishError>,
     ) -> Result<FileIdentity, PublishError> {
         let Former { lies, replaces, known } = *former;
-        let obstructed = || PublishError::Obstructed { path: to.to_owned(), what: "a directory" };
+        let taken = || PublishError::OtherDirectory(to.to_owned());
         // From an earlier call that could not sync the directory, or whose end a crash prevented.
         let ours = made.root.directory().metadata().at("access", made.root.path())?.ino();
         let is_there = fs::symlink_metadata(to).is_ok_and(|there| there.ino() == ours);
         if !is_there && fs::symlink_metadata(to).is_ok() && !is_at(to, replaces) {
-            return Err(obstructed());
+            return Err(taken());
         }
         if !is_there {
             // Somebody may have moved the directory away that got its name in an earlier call.
@@ -93,7 +93,7 @@ impl Publisher {
             }
             self.show_manifest(home, manifest)?;
             switch(made.disk, lies, to, replaces).map_err(|error| match error.source.kind() {
-                io::ErrorKind::AlreadyExists => obstructed(),
+                io::ErrorKind::AlreadyExists => taken(),
                 _ => error.into(),
             })?;
         }

@@ -260,7 +260,7 @@ fn a_directory_that_comes_after_the_import_began_is_not_replaced() {
         fs::create_dir(&app).unwrap();
         fs::write(app.join("mine"), "mine").unwrap();
         let taken = publish(&home, &import, true);
-        assert!(matches!(taken, Err(PublishError::Obstructed { .. })), "{taken:?}");
+        assert!(matches!(taken, Err(PublishError::OtherDirectory(_))), "{taken:?}");
         assert_eq!(fs::read(app.join("mine")).unwrap(), b"mine");
         fs::remove_dir_all(&app).unwrap();
     }

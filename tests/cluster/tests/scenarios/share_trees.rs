@@ -81,6 +81,21 @@ fn a_directory_from_elsewhere_is_laid_out_in_the_shared_directory() {
     assert_eq!(imports, 0, "nothing is left of the imports");
 }
 
+/// No file ever takes the place of a directory, so `--replace` is not what helps.
+#[test]
+fn a_file_is_not_shared_over_a_directory() {
+    let tracker = Tracker::start();
+    let a = Daemon::start(&tracker, &[]);
+    fs::create_dir(a.folder().join("app")).unwrap();
+    fs::write(a.outside().join("app"), "a file").unwrap();
+    for more in [&[][..], &["--replace"]] {
+        let output = a.ctl_code(4, &[&["share", a.outside().join("app").to_str().unwrap()], more].concat());
+        assert!(output.stderr.contains("app is a directory\n"), "{}", output.stderr);
+        assert!(output.stderr.contains("hint: move it away, then try again"), "{}", output.stderr);
+    }
+    assert!(a.folder().join("app").is_dir());
+}
+
 #[test]
 fn a_directory_that_was_edited_is_shared_again_as_another_version() {
     let tracker = Tracker::start();
