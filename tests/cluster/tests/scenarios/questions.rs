@@ -135,7 +135,8 @@ fn a_wait_for_machines_that_begins_before_a_restarted_tracker_knows_the_name_wai
     tracker.kill();
     tracker.restart();
     wait_until("it is back", CAP, || a.ctl(&["tracker", "list"]).code == 0);
-    let mut waiting = a.ctl_in_background(&["wait", "image.iso", "--peers", "1"]);
+    let mut waiting = a.ctl_in_background(&["wait", "image.iso", "--peers", "1", "--progress"]);
+    wait_until("it was asked in vain", CAP, || waiting.log().contains("retrying"));
     b.restart();
     assert_eq!(waiting.wait(CAP).expect("it ends").code(), Some(0), "{}", waiting.log());
 }

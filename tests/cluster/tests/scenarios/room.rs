@@ -4,7 +4,8 @@ use cluster::files::{MIB, content};
 use cluster::mounts::{mount_tmpfs, own_mounts};
 use cluster::process::run_capped;
 use cluster::{CAP, Daemon, Tracker, wait_until};
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
 use std::net::Ipv4Addr;
 
 /// A daemon on a disk of its own, of which 8 MiB must stay free.
@@ -86,9 +87,10 @@ fn a_directory_that_changed_while_it_was_sent_takes_its_room_once() {
     // The last file changes when the import has begun, and so after the directory was looked through.
     let imports = a.file(".tinytorrent/imports");
     wait_until("the import begins", CAP, || fs::read_dir(&imports).unwrap().next().is_some());
-    fs::write(app.join("8"), content(330, 5 * MIB)).unwrap();
+    // A single byte, so that it comes long before the 40 MiB of the other files are sent.
+    OpenOptions::new().append(true).open(app.join("8")).unwrap().write_all(b"!").unwrap();
     let output = sharing.join().unwrap();
     assert_eq!(output.code, 0, "{}", output.stderr);
-    assert!(fs::read(a.file("app/8")).unwrap() == content(330, 5 * MIB));
+    assert!(fs::read(a.file("app/8")).unwrap() == [&content(328, 5 * MIB)[..], b"!"].concat());
     assert!(fs::read_dir(&imports).unwrap().next().is_none());
 }
