@@ -106,7 +106,7 @@ impl Driver {
         }
         let names = resource.record.names.iter_mut();
         for record in names.filter(|other| other.name == record.name) {
-            record.has_its_name(identity);
+            record.note_published(identity);
         }
         let Some(resource) = self.library.get(key) else { return };
         if record.published.is_some_and(|before| before.is_unsure()) {

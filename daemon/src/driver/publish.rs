@@ -148,7 +148,7 @@ impl Driver {
             Err(error) => return self.not_published(source, name, error),
         };
         for record in resource.record.names.iter_mut().filter(|record| record.name == *name) {
-            record.has_its_name(identity);
+            record.note_published(identity);
         }
         resource.troubles.remove(name);
         resource.troubles.retain(|_, why| !matches!(why, Why::NoDirectoryName(_))); // it has a name now

@@ -94,8 +94,8 @@ impl NameRecord {
         (self.replace, self.replaces) = (true, replaces);
     }
 
-    /// Says that its content has its name now: nothing may be replaced any more.
-    pub fn has_its_name(&mut self, identity: FileIdentity) {
+    /// Notes that its content has its name now: nothing may be replaced any more.
+    pub fn note_published(&mut self, identity: FileIdentity) {
         (self.published, self.replace, self.replaces, self.damaged) = (Some(identity), false, None, false);
     }
 }
