@@ -5,9 +5,8 @@
 //! then on; a chunk is read from the part file until it is in the tree. After a crash whatever is still in the part file
 //! is moved again, and counts only where its hash is right.
 
-use super::part::MOVED_MAX;
 use super::staging::is_folding;
-use super::tree_part::WRONG_SIZE;
+use super::tree_part::{MOVED_MAX, WRONG_SIZE};
 use super::{At, PartFile, Slot, StagingTree, StoreError};
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
 use shared::id::ChunkHash;

@@ -3,7 +3,7 @@
 use super::chunk_set::ChunkSet;
 use super::disk::{Disk, Open};
 use super::layout::{Layout, Place};
-use super::tree_part::TreePart;
+use super::tree_part::{MOVED_MAX, TreePart};
 use super::{At, OwnFile, StagingTree, StoreError, SumsReader};
 use bytes::BytesMut;
 use shared::chunk::{CHUNK_BYTES, ChunkCount, ChunkIndex};
@@ -21,10 +21,6 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
-
-/// Limits the chunks that are on the disk twice while they are moved into a tree. When there are this many, the tree is
-/// synced, and their first place is given back. More would take more room, fewer more syncs.
-pub(super) const MOVED_MAX: u32 = 8;
 
 /// A resource's bytes on disk, shared between threads: all access is positional. They are in one file, or, once the
 /// resource is known to be a tree, in the tree's files.

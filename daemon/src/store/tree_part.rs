@@ -4,6 +4,10 @@ use super::chunk_set::ChunkSet;
 use super::{At, StagingTree, StoreError, invalid};
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
 
+/// Limits the chunks that are on the disk twice while they are moved into a tree. When there are this many, the tree is
+/// synced, and their first place is given back. More would take more room, fewer more syncs.
+pub(super) const MOVED_MAX: u32 = 8;
+
 /// Why bytes that begin like a tree are none.
 pub(super) const WRONG_SIZE: &str = "its size is not the one that its listing says";
 
