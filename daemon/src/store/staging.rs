@@ -421,8 +421,12 @@ impl Body for StagingTree {
         self.layout.bytes()
     }
 
+    /// A file may be missing or too short after a crash. Its bytes are not there then, which is no failure.
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        self.read(offset, buffer).map_err(|error| error.source)
+        self.read(offset, buffer).map_err(|error| match error.source.kind() {
+            io::ErrorKind::UnexpectedEof => io::ErrorKind::NotFound.into(),
+            _ => error.source,
+        })
     }
 
     fn must_be_unchanged(&self) -> io::Result<()> {

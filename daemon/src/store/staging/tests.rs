@@ -130,6 +130,26 @@ fn the_names_that_a_killed_process_has_made_are_durable_after_the_first_sync_of_
 }
 
 #[test]
+fn what_a_crash_left_of_a_file_does_not_stop_a_check() {
+    for left in [None, Some(3)] {
+        let folder = tempfile::tempdir().unwrap();
+        let (tree, tar) = made_on(&Disk::system(), folder.path(), 1, 10);
+        tree.write(0, &tar).unwrap();
+        let path = folder.path().join("tree/d/0000");
+        match left {
+            None => fs::remove_file(&path).unwrap(),
+            Some(bytes) => File::options().write(true).open(&path).unwrap().set_len(bytes).unwrap(),
+        }
+        let mut read = vec![0; tar.len()];
+        let error = tree.read_exact_at(&mut read, 0).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound, "{left:?}");
+        tree.write(0, &tar).unwrap();
+        tree.read_exact_at(&mut read, 0).unwrap();
+        assert!(read == tar);
+    }
+}
+
+#[test]
 fn a_file_that_ends_with_a_hole_has_its_length() {
     let bytes = 3 * zeros::RUN_BYTES_MIN;
     for data in [0, bytes / 3, bytes / 2] {
