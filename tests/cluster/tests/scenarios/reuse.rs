@@ -169,13 +169,16 @@ fn measure_a_search_that_finds_nothing() {
 #[ignore = "takes long; measures"]
 fn measure_changed_pages_and_an_appended_tail() {
     const PAGES: usize = 100;
-    let old = content(611, 1024 * MIB);
+    let distinct = |seed: u64, chunks: u64| -> Vec<u8> {
+        (0..chunks).flat_map(|at| content(seed + at, MIB)).collect() // no chunk is like another one anywhere
+    };
+    let old = distinct(20_000, 1024);
     let mut changed = old.clone();
     for page in 0..PAGES {
-        let at = page * (1024 / PAGES) * MIB + page % 7 * 4096;
-        changed[at..at + 4096].fill(7);
+        let at = page * (1024 / PAGES) * MIB + page * 4096;
+        changed[at..at + 4096].fill(page as u8);
     }
-    let appended = [&old[..], &content(612, old.len() / 10)].concat();
+    let appended = [&old[..], &distinct(30_000, 103)[..old.len() / 10]].concat();
     let (most_changed, most_appended) = (PAGES as u64, (old.len() / 10).div_ceil(MIB) as u64 + 1);
     for (what, new, most) in [("pages", changed, most_changed), ("a tail", appended, most_appended)] {
         let (_tracker, _a, b) = two(("image-1", &old), ("image-2", &new), "");
