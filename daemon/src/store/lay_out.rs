@@ -104,7 +104,9 @@ impl PartFile {
                 )),
                 false => error.into(),
             })?;
-            self.begin_tree(created.ok_or(LayOutError::Ended)?);
+            if !self.begin_tree(created.ok_or(LayOutError::Ended)?) {
+                return Err(bad(WRONG_SIZE)); // it came while the tree was made
+            }
         }
         self.move_chunks(manifest, self.plain_chunks(), is_wanted)?;
         Ok(Shape::Tree)
@@ -315,10 +317,9 @@ mod tests {
         }
     }
 
-    #[test]
-    fn few_chunks_are_on_the_disk_twice_while_a_download_is_laid_out() {
-        let chunks = 4 * u64::from(MOVED_MAX);
-        let kind = EntryKind::File { bytes: chunks << 20 };
+    /// The tar of a directory with one file of this size.
+    fn tar(file_bytes: u64) -> Vec<u8> {
+        let kind = EntryKind::File { bytes: file_bytes };
         let entry = |path, kind| Entry { path: TreePath::new(path).unwrap(), mode: 0o755, time: None, kind };
         let entries = [entry("", EntryKind::Directory), entry("file", kind)];
         let layout = TreeLayout::new(Listing::new("app".parse().unwrap(), entries).unwrap()).unwrap();
@@ -327,10 +328,42 @@ mod tests {
         let range = layout.sums_range();
         tar[range.start as usize..range.end as usize]
             .copy_from_slice(&Sums::unknown(&layout).to_bytes(&layout));
+        tar
+    }
+
+    fn manifest_of(tar: &[u8]) -> Manifest {
         let hashes = tar.chunks(CHUNK_BYTES as usize).map(ChunkHash::of).collect();
         let (name, trackers) = ("app.tar".parse().unwrap(), vec!["tt://t".parse().unwrap()]);
-        let manifest = Manifest::new(name, ResourceId::of(&tar), trackers, hashes).unwrap();
+        Manifest::new(name, ResourceId::of(tar), trackers, hashes).unwrap()
+    }
 
+    #[test]
+    fn a_last_chunk_of_the_wrong_length_that_comes_while_the_tree_is_made_is_noticed() {
+        let good = tar(3 << 19);
+        for tar in [[&good[..], &[0; 512]].concat(), good[..good.len() - 512].to_vec()] {
+            let (manifest, folder) = (manifest_of(&tar), tempfile::tempdir().unwrap());
+            let slot = Home::open(folder.path()).unwrap().slot(manifest.key());
+            slot.make_folder().unwrap();
+            let part = slot.open_part(manifest.count()).unwrap();
+            part.write(ChunkIndex(0), &tar[..CHUNK_BYTES as usize]).unwrap();
+            // It is asked once before the length is looked at, and then while the tree is made.
+            let asked = AtomicU64::new(0);
+            let is_wanted = || {
+                if asked.fetch_add(1, Ordering::Relaxed) == 1 {
+                    assert!(part.tree().is_none());
+                    part.write(ChunkIndex(1), &tar[CHUNK_BYTES as usize..]).unwrap();
+                }
+                true
+            };
+            let laid_out = part.lay_out(&slot, &manifest, 1, false, &is_wanted);
+            assert!(matches!(&laid_out, Err(LayOutError::Bad(why)) if why == WRONG_SIZE), "{laid_out:?}");
+        }
+    }
+
+    #[test]
+    fn few_chunks_are_on_the_disk_twice_while_a_download_is_laid_out() {
+        let tar = tar(u64::from(4 * MOVED_MAX) << 20);
+        let manifest = manifest_of(&tar);
         let (disk, folder) = (Arc::new(Watching::default()), tempfile::tempdir().unwrap());
         let home = Home::open_on(Disk::on(disk.clone()), folder.path()).unwrap();
         let slot = home.slot(manifest.key());

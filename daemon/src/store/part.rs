@@ -83,10 +83,8 @@ impl PartFile {
     /// The resource's size in bytes; `None` while the last chunk's length is unknown.
     pub fn bytes(&self) -> Option<u64> {
         let Some(last) = self.count.last() else { return Some(0) };
-        match self.last_bytes.load(Ordering::Acquire) {
-            0 => None,
-            bytes => Some(last.offset() + bytes),
-        }
+        let bytes = self.last_bytes.load(Ordering::Acquire);
+        (bytes > 0).then(|| last.offset() + bytes)
     }
 
     /// Sets the resource's size, taken from a complete file.
@@ -155,12 +153,14 @@ impl PartFile {
         self.tree.get().map(Box::as_ref)
     }
 
-    /// Has chunks written to a tree from now on.
-    pub(super) fn begin_tree(&self, staging: StagingTree) {
-        self.set_bytes(staging.layout().bytes());
-        let tree = TreePart { staging, placed: ChunkSet::empty(self.count) };
-        drop(self.tree.set(Box::new(tree))); // one task does this
+    /// Has chunks written to a tree from now on. Returns whether the last chunk, if it is there, has the right length.
+    pub(super) fn begin_tree(&self, staging: StagingTree) -> bool {
+        let total = staging.layout().bytes();
+        drop(self.tree.set(Box::new(TreePart { staging, placed: ChunkSet::empty(self.count) }))); // one task does this
         fence(Ordering::SeqCst); // see `write`
+        let is_right = self.bytes().is_none_or(|bytes| bytes == total);
+        self.set_bytes(total);
+        is_right
     }
 
     /// Limits the chunks that are on the disk twice while they are moved into a tree. Where the file system cannot make

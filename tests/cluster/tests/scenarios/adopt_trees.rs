@@ -235,12 +235,12 @@ fn a_directory_has_one_name() {
     b.ok(&["get", "other.tar"]);
     check(&b.folder().join("other"), &items);
 
-    // Both are wanted before it is known that it is a directory.
+    // Both are wanted before it is known that it is a directory: nobody sends anything of it.
     a.ok(&["pause", "app.tar"]);
+    b.ok(&["pause", "other.tar"]);
     for name in ["app.tar", "other.tar"] {
         c.ok(&["get", name, "--detach"]);
     }
-    b.ok(&["pause", "other.tar"]);
     a.ok(&["resume", "app.tar"]);
     c.wait_seeding("app.tar");
     check(&directory(&c), &items);
