@@ -33,13 +33,13 @@ pub(super) fn clear(trash: &Trash, folder: &Path) -> Result<(), StoreError> {
     }
     let note = form.read_note()?;
     let known = match is_at(&tree, Some(note.directory)) {
-        true => what_is_ours(&form, note.why),
+        true => Ours::load(&form, note.why),
         false => Err(io::Error::other("it is another directory than was noted")).at("delete", &tree),
     };
     match known {
-        Ok((layout, identities)) => {
+        Ok(ours) => {
             let root = open_for_changes(&tree).at("open", &tree)?;
-            delete_listed(disk, &root, &layout, identities.as_ref())?;
+            delete_listed(disk, &root, &ours)?;
         }
         Err(error) => {
             tracing::warn!(name = note.name(), %error, "it is not known which files are ours; all are kept");
@@ -47,38 +47,54 @@ pub(super) fn clear(trash: &Trash, folder: &Path) -> Result<(), StoreError> {
     }
     match disk.remove_empty(&tree) {
         Ok(()) => {}
-        Err(error) if has_more(&error) => move_out(trash, &note, &tree)?,
+        Err(error) if has_more(&error) || is_no_directory(&error) => move_out(trash, &note, &tree)?,
         Err(error) => return Err(error),
     }
     disk.remove_all(folder)
 }
 
-/// The listing of what is ours, and the identities if only files count as ours that were not edited.
-fn what_is_ours(form: &TreeForm, why: Leaves) -> Result<(TreeLayout, Option<TreeIdentities>), StoreError> {
-    let layout = form.load()?;
-    let identities = match why {
-        Leaves::Replaced => None,
-        Leaves::Removed => Some(form.read_identities(layout.listing().len())?),
-    };
-    Ok((layout, identities))
+/// What is ours in a directory.
+pub(super) struct Ours {
+    pub(super) layout: TreeLayout,
+    /// The files as they were when they were hashed.
+    pub(super) identities: TreeIdentities,
+    /// The directory that takes its place, if one does.
+    pub(super) new: Option<TreeLayout>,
 }
 
-/// Deletes what a listing says below a directory, but not the directory itself. With `identities`, files that were edited
-/// stay. A directory stays if something is in it. No symbolic link is followed.
+impl Ours {
+    /// Reads what was noted of a directory that lost its name.
+    fn load(form: &TreeForm, why: Leaves) -> Result<Ours, StoreError> {
+        let layout = form.load()?;
+        let identities = form.read_identities(layout.listing().len())?;
+        let new = match why {
+            Leaves::Replaced => Some(form.new_one().load()?),
+            Leaves::Removed => None,
+        };
+        Ok(Ours { layout, identities, new })
+    }
+
+    /// Whether an entry is to be deleted: it is as it was, or something else than a directory takes its place.
+    fn has(&self, root: &Root, index: EntryIndex, entry: &Entry<'_>) -> bool {
+        let is_replaced = |new: &TreeLayout| {
+            let found = new.listing().find(entry.path);
+            found.is_some_and(|index| !new.listing().entry(index).is_directory())
+        };
+        is_as_it_was(root, index, entry, &self.identities) || self.new.as_ref().is_some_and(is_replaced)
+    }
+}
+
+/// Deletes what is ours below a directory, but not the directory itself. Files that were edited stay, unless others take
+/// their place. A directory stays if something is in it. No symbolic link is followed.
 ///
 /// # Errors
 /// When the disk refuses.
-pub(super) fn delete_listed(
-    disk: &Disk,
-    root: &Root,
-    layout: &TreeLayout,
-    identities: Option<&TreeIdentities>,
-) -> Result<(), StoreError> {
-    let listing = layout.listing();
+pub(super) fn delete_listed(disk: &Disk, root: &Root, ours: &Ours) -> Result<(), StoreError> {
+    let listing = ours.layout.listing();
     // Backwards, what is in a directory comes before it.
     for index in listing.indices().rev().filter(|index| *index != EntryIndex::TOP) {
         let entry = listing.entry(index);
-        if identities.is_some_and(|known| !is_as_it_was(root, index, &entry, known)) {
+        if !ours.has(root, index, &entry) {
             continue;
         }
         let path = entry.path.as_str();
@@ -139,6 +155,10 @@ fn is_not_ours(error: &StoreError) -> bool {
 fn has_more(error: &StoreError) -> bool {
     let errno = error.source.raw_os_error().map(Errno::from_raw_os_error);
     matches!(errno, Some(Errno::NOTEMPTY | Errno::EXIST))
+}
+
+fn is_no_directory(error: &StoreError) -> bool {
+    error.source.kind() == io::ErrorKind::NotADirectory
 }
 
 /// Gives what others have put into a directory a name in the shared directory. What is left of a directory that was removed

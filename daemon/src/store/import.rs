@@ -180,7 +180,10 @@ impl Import {
     pub fn delete(self) -> Result<(), StoreError> {
         match &self.target {
             Target::File(_) => Ok(()), // dropping it is enough
-            Target::Tree(tree) => tree.form().disk().remove_all(tree.path()),
+            Target::Tree(tree) => {
+                tree.form().settle()?; // another directory may lie in it
+                tree.form().disk().remove_all(tree.path())
+            }
         }
     }
 

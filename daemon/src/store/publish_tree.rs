@@ -4,7 +4,7 @@
 use super::disk::Disk;
 use super::dress_tree::Dresser;
 use super::group::TreeGroup;
-use super::leaving::{Leaves, is_at};
+use super::leaving::is_at;
 use super::mode::{dress_top, let_move};
 use super::publish::must_be_free_for_tree;
 use super::root::Root;
@@ -86,16 +86,18 @@ impl Publisher {
             }
             let identities = make_durable()?;
             slot.write_identities(&identities)?;
-            if fs::symlink_metadata(to).is_ok() {
-                // Of a directory that nobody knows, the files are replaced that the new one has, too.
-                let ours = known.filter(|known| known.knows(to)).unwrap_or(slot);
-                lies.prepare_to_leave(to, ours, Leaves::Replaced)?;
-            }
-            self.show_manifest(home, manifest)?;
-            switch(made.disk, lies, to, replaces).map_err(|error| match error.source.kind() {
+            let or_taken = |error: StoreError| match error.source.kind() {
                 io::ErrorKind::AlreadyExists => taken(),
                 _ => error.into(),
-            })?;
+            };
+            let noted = replaces.filter(|_| fs::symlink_metadata(to).is_ok());
+            if noted.is_some() {
+                // Of a directory that nobody knows, the files are replaced that the new one has, too.
+                let ours = known.filter(|known| known.knows(to)).unwrap_or(slot);
+                lies.prepare_to_leave((to, noted), ours, Some(slot)).map_err(or_taken)?;
+            }
+            self.show_manifest(home, manifest)?;
+            switch(made.disk, lies, to, noted).map_err(or_taken)?;
         }
         // Not what has the name now: that could be another directory already.
         let top = made.root.moved_to(to).at("access", to)?;
@@ -176,7 +178,8 @@ fn check_sums(layout: &TreeLayout, file: &File) -> io::Result<Result<(), BadSums
     Ok(check.finish())
 }
 
-/// Gives the tree its name. The directory that has it now, and which must be `replaces`, takes its place in the slot.
+/// Gives the tree its name. The directory that has it now, and which must be `replaces`, takes its place in the slot. What
+/// is ours in that one is noted already.
 fn switch(disk: &Disk, form: &TreeForm, to: &Path, replaces: Option<FileIdentity>) -> Result<(), StoreError> {
     if fs::symlink_metadata(to).is_err() {
         return disk.rename(&form.staging(), to).at("publish", to);
@@ -209,7 +212,6 @@ fn switch_in_steps(
 ) -> Result<(), StoreError> {
     tracing::warn!(path = %to.display(), "this file system cannot exchange directories in one step: for a moment the directory is missing");
     let former = form.former();
-    disk.remove_all(&former)?;
     disk.rename(to, &former).at("move away", to)?;
     let published = match is_at(&former, replaces) {
         true => disk.rename(&form.staging(), to).at("publish", to),
@@ -413,6 +415,12 @@ mod tests {
         let part = it.slot.open_part(it.manifest.count()).unwrap();
         assert!(it.slot.read_have(it.manifest.count()).unwrap().is_none(), "nothing of it is here");
         assert!(!staging.join("d/file").exists(), "it is a new one");
+        // Nobody knows whose the former one was.
+        let (kept, until) = (it.top.with_file_name("app.kept"), Instant::now() + Duration::from_secs(20));
+        while !kept.join("d/file").exists() {
+            assert!(Instant::now() < until, "it is not kept");
+            std::thread::yield_now();
+        }
         part.write(ChunkIndex(0), &it.tar).unwrap();
         drop(part);
         it.slot.open_part(it.manifest.count()).unwrap();

@@ -1,8 +1,8 @@
 //! Removes a directory from the shared directory: it loses its name at once, and what is ours in it is deleted afterwards.
 //! What others have put into it, and what was edited, gets its place back.
 
-use super::former::delete_listed;
-use super::leaving::{Leaves, is_at};
+use super::former::{Ours, delete_listed};
+use super::leaving::is_at;
 use super::root::open_for_changes;
 use super::tree_form::{TreeForm, TreeIdentities};
 use super::{At, FileIdentity, Home, PartFile, PublishedTree, Slot, StoreError};
@@ -24,6 +24,7 @@ impl Home {
         made: Option<&PartFile>,
     ) -> Result<(), StoreError> {
         let Some(path) = self.tree(name) else { return Ok(()) };
+        let directory = FileIdentity::of_directory_at(&path);
         match PublishedTree::identity_at(&path, identity.bytes) {
             Ok(now) if identity.is_same(&now) => {}
             Ok(_) => {
@@ -33,7 +34,7 @@ impl Home {
             Err(_) => return Ok(()), // it is gone
         }
         let place = TreeForm::new(self.disk(), self.trash(), self.temporary());
-        let taken = self.take_away(&path, &place, slot, made);
+        let taken = self.take_away((&path, directory), &place, slot, made);
         let settled = place.settle().and_then(|()| self.disk().remove_folder(place.folder()));
         match taken {
             // It is deleted where it is, without being noted first.
@@ -45,21 +46,22 @@ impl Home {
     /// Moves a directory to where it is deleted, with what is known of it.
     fn take_away(
         &self,
-        path: &Path,
+        at: (&Path, Option<FileIdentity>),
         place: &TreeForm,
         slot: &Slot,
         made: Option<&PartFile>,
     ) -> Result<(), StoreError> {
+        let (path, _) = at;
         self.disk().make_folder(place.folder())?;
         let made = made.and_then(PartFile::tree).filter(|_| !slot.tree().exists());
         match made {
-            None => place.prepare_to_leave(path, &slot.tree(), Leaves::Removed)?,
+            None => place.prepare_to_leave(at, &slot.tree(), None)?,
             Some(tree) => {
                 let layout = tree.staging.layout();
                 let root = open_for_changes(path).at("open", path)?;
                 place.write_identities(&TreeIdentities::now(&root, layout).at("access", path)?)?;
                 place.write_listing(layout.listing())?;
-                place.prepare_to_leave(path, place, Leaves::Removed)?;
+                place.prepare_to_leave(at, place, None)?;
             }
         }
         let away = place.leaving();
@@ -77,7 +79,7 @@ impl Home {
         let root = open_for_changes(path).at("open", path)?;
         let layout = known.load()?;
         let identities = known.read_identities(layout.listing().len())?;
-        delete_listed(self.disk(), &root, &layout, Some(&identities))?;
+        delete_listed(self.disk(), &root, &Ours { layout, identities, new: None })?;
         let _ = self.disk().remove_empty(path); // what is in it is not ours
         Ok(())
     }

@@ -183,9 +183,12 @@ impl TreeForm {
         layout: TreeLayout,
         is_wanted: &dyn Fn() -> bool,
     ) -> Result<Option<StagingTree>, StoreError> {
+        self.settle()?;
+        if !self.has_staging(&layout) {
+            self.hand_over(&self.staging())?;
+        }
         self.disk.remove(&self.identities())?;
         self.disk.sync_folder(&self.folder)?;
-        self.settle()?;
         self.trash.take(&self.staging())?; // what an earlier attempt left
         must_have_files_left(&self.folder, layout.listing().len())?;
         let created = StagingTree::create(&self.disk, &self.staging(), &self.sums(), layout, is_wanted);
@@ -359,8 +362,7 @@ impl TreeForm {
     /// When the disk refuses.
     pub(super) fn tidy(&self) -> Result<(), StoreError> {
         self.settle()?;
-        self.trash.take(&self.staging())?;
-        self.trash.take(&self.former())
+        self.trash.take(&self.staging())
     }
 }
 

@@ -53,6 +53,21 @@ async fn what_somebody_else_has_put_into_a_directory_is_kept_beside_its_new_vers
 }
 
 #[tokio::test]
+async fn an_edited_file_that_the_new_version_does_not_have_is_kept() {
+    let mut rig = Rig::new();
+    rig.finished(&manifest_of("x.tar", &older_tree()), &older_tree()).await;
+    // The new version has no `gone`, a symbolic link at `deep/link`, and other content in `deep/b`.
+    for path in ["x/gone", "x/deep/link", "x/deep/b"] {
+        let _ = fs::remove_file(rig.file(path));
+        fs::write(rig.file(path), "edited").unwrap();
+    }
+    replace(&mut rig, &tree()).await;
+    assert_eq!(paths(&rig.file("x.kept")), [Path::new("gone")], "the others are replaced");
+    assert_eq!(fs::read(rig.file("x.kept/gone")).unwrap(), b"edited");
+    assert_ne!(fs::read(rig.file("x/deep/b")).unwrap(), b"edited");
+}
+
+#[tokio::test]
 async fn of_a_removed_directory_what_somebody_else_put_there_or_edited_stays() {
     let (mut rig, bytes) = (Rig::new(), older_tree());
     let manifest = manifest_of("x.tar", &bytes);

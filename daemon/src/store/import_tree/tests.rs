@@ -13,6 +13,7 @@ use shared::tree::{Entry, EntryKind, Sums, TreePath};
 use std::fs::{self, File};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 const MIB: usize = 1 << 20;
 
@@ -264,4 +265,114 @@ fn a_directory_that_comes_after_the_import_began_is_not_replaced() {
         assert_eq!(fs::read(app.join("mine")).unwrap(), b"mine");
         fs::remove_dir_all(&app).unwrap();
     }
+}
+
+/// The disk, while somebody moves directories.
+#[derive(Debug)]
+struct Meddling {
+    app: PathBuf,
+    when: When,
+    exchanges: AtomicU64,
+}
+
+/// When somebody moves what.
+#[derive(Debug)]
+enum When {
+    /// Right before the exchange another directory comes in the place of the one that is replaced. It cannot be moved back.
+    BeforeTheExchange,
+    /// The directory that is replaced was away, and comes back when the manifest is shown.
+    WithTheManifest,
+}
+
+impl Meddling {
+    fn away(&self) -> PathBuf {
+        self.app.with_file_name("away")
+    }
+
+    fn meddle(&self, step: &Step<'_>) -> io::Result<()> {
+        match (&self.when, step) {
+            (When::BeforeTheExchange, Step::Exchange { .. }) => {
+                if self.exchanges.fetch_add(1, Ordering::Relaxed) > 0 {
+                    return Err(rustix::io::Errno::IO.into());
+                }
+                fs::rename(&self.app, self.away())?;
+                fs::create_dir(&self.app)?;
+                fs::write(self.app.join("mine"), "mine")
+            }
+            (When::WithTheManifest, Step::Replace { to, .. }) if to.ends_with("app.tar.tinytorrent") => {
+                fs::rename(self.away(), &self.app)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Medium for Meddling {
+    fn open(&self, path: &Path, how: Open) -> io::Result<File> {
+        System.open(path, how)
+    }
+
+    fn perform(&self, step: Step<'_>) -> io::Result<()> {
+        self.meddle(&step)?;
+        System.perform(step)
+    }
+}
+
+/// Imports a directory over one that somebody moves meanwhile. Returns the answer, and the shared directory.
+fn import_while(when: When) -> (tempfile::TempDir, Result<FileIdentity, PublishError>) {
+    let folder = tempfile::tempdir().unwrap();
+    let app = folder.path().join("app");
+    let is_away = matches!(when, When::WithTheManifest);
+    let disk = Arc::new(Meddling { app: app.clone(), when, exchanges: AtomicU64::new(0) });
+    let home = Home::open_on(Disk::on(disk.clone()), folder.path()).unwrap();
+    fs::create_dir(&app).unwrap();
+    fs::write(app.join("old"), "old").unwrap();
+    let (layout, tar) = tree("app", &[10, 20]);
+    let mut import = begin(&home);
+    add(&mut import, sent(&layout, &tar)).unwrap();
+    if is_away {
+        fs::rename(&app, disk.away()).unwrap();
+    }
+    let published = publish(&home, &import, true);
+    drop(import);
+    wait_for_the_trash(folder.path());
+    (folder, published)
+}
+
+fn wait_for_the_trash(folder: &Path) {
+    let until = Instant::now() + Duration::from_secs(20);
+    while left(folder).contains(&"trash") {
+        assert!(Instant::now() < until, "the trash is not emptied");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn another_directory_that_cannot_be_moved_back_is_kept() {
+    let (folder, published) = import_while(When::BeforeTheExchange);
+    published.unwrap_err();
+    assert_eq!(fs::read(folder.path().join("app.kept/mine")).unwrap(), b"mine");
+    assert_eq!(fs::read(folder.path().join("away/old")).unwrap(), b"old");
+    assert!(folder.path().join("app/sub/00001").exists(), "the exchange was not undone");
+}
+
+#[test]
+fn a_directory_of_which_nothing_was_noted_is_not_exchanged() {
+    let (folder, published) = import_while(When::WithTheManifest);
+    assert!(matches!(published, Err(PublishError::OtherDirectory(_))), "{published:?}");
+    assert_eq!(fs::read(folder.path().join("app/old")).unwrap(), b"old");
+    assert!(!folder.path().join("app.kept").exists());
+}
+
+#[test]
+fn a_former_directory_of_which_nothing_was_noted_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::open(folder.path()).unwrap();
+    let import = begin(&home);
+    let former = import.tree().unwrap().form().former();
+    fs::create_dir(&former).unwrap();
+    fs::write(former.join("mine"), "mine").unwrap();
+    drop(import);
+    wait_for_the_trash(folder.path());
+    assert_eq!(fs::read(folder.path().join("directory.kept/mine")).unwrap(), b"mine");
 }
