@@ -7,7 +7,7 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The metadata that changes when a file is replaced, edited or truncated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,16 +74,25 @@ impl FileIdentity {
     }
 
     /// The identity of the directory at a path, whatever is in it: its inode and when it was made, since a file system
-    /// gives the inode of a removed directory to the next one. `None` if no directory is there.
+    /// gives the inode of a removed directory to the next one. Where nobody knows when it was made, it is when something
+    /// was last added to it or taken from it: too many count as other directories then, and none too few. `None` if no
+    /// directory is there.
     pub fn of_directory_at(path: &Path) -> Option<FileIdentity> {
         let metadata = std::fs::symlink_metadata(path).ok().filter(Metadata::is_dir)?;
-        let made = metadata.created().ok().and_then(|made| made.duration_since(UNIX_EPOCH).ok());
-        let made = made.unwrap_or_default(); // not known on every file system
-        Some(FileIdentity {
-            modified_s: made.as_secs().cast_signed(),
-            modified_ns: made.subsec_nanos().into(),
-            ..FileIdentity::of_tree(&metadata, 0)
-        })
+        Some(FileIdentity::of_directory(&metadata, metadata.created().ok()))
+    }
+
+    fn of_directory(metadata: &Metadata, made: Option<SystemTime>) -> FileIdentity {
+        let identity = FileIdentity::of_tree(metadata, 0);
+        let Some(made) =
+            made.and_then(|made| made.duration_since(UNIX_EPOCH).ok()).filter(|made| !made.is_zero())
+        else {
+            // A file system that does not know it may report 1970, and no directory was made then.
+            let (modified_s, modified_ns) = (metadata.mtime(), metadata.mtime_nsec());
+            return FileIdentity { modified_s, modified_ns, ..identity };
+        };
+        let (modified_s, modified_ns) = (made.as_secs().cast_signed(), made.subsec_nanos().into());
+        FileIdentity { modified_s, modified_ns, ..identity }
     }
 
     /// The inode, and the time of the last change in seconds and nanoseconds.
@@ -140,6 +149,12 @@ mod tests {
     #[test]
     fn a_directory_is_the_same_whatever_is_in_it_and_another_one_is_not() {
         let folder = tempfile::tempdir().unwrap();
+        if folder.path().metadata().unwrap().created().is_err() {
+            return eprintln!(
+                "skipped: the file system of {} tells no time of birth",
+                folder.path().display()
+            );
+        }
         let (path, other) = (folder.path().join("app"), folder.path().join("other"));
         assert!(FileIdentity::of_directory_at(&path).is_none());
         fs::create_dir(&path).unwrap();
@@ -153,6 +168,26 @@ mod tests {
         fs::remove_dir(&path).unwrap();
         fs::write(&path, "a file").unwrap();
         assert!(FileIdentity::of_directory_at(&path).is_none());
+    }
+
+    #[test]
+    fn without_a_time_of_birth_a_directory_is_another_one_when_its_entries_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, moved) = (folder.path().join("app"), folder.path().join("moved"));
+        let of = |path: &Path, made| FileIdentity::of_directory(&path.metadata().unwrap(), made);
+        for made in [None, Some(UNIX_EPOCH)] {
+            fs::create_dir(&path).unwrap();
+            let time = |seconds| UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+            fs::File::open(&path).unwrap().set_modified(time(1000)).unwrap();
+            let identity = of(&path, made);
+            // Neither a move nor another mode makes it another one: publishing does both.
+            fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+            fs::rename(&path, &moved).unwrap();
+            assert!(identity.is_same(&of(&moved, made)));
+            fs::File::open(&moved).unwrap().set_modified(time(1001)).unwrap(); // as one with the same inode has
+            assert!(!identity.is_same(&of(&moved, made)));
+            fs::remove_dir(&moved).unwrap();
+        }
     }
 
     #[test]

@@ -249,7 +249,11 @@ fn a_directory_that_comes_after_the_import_began_is_not_replaced() {
     let home = Home::open(folder.path()).unwrap();
     let app = folder.path().join("app");
     let (layout, tar) = tree("app", &[10, 20]);
-    for was_there in [false, true] {
+    let tells_birth = folder.path().metadata().unwrap().created().is_ok();
+    if !tells_birth {
+        eprintln!("skipped in part: the file system of {} tells no time of birth", folder.path().display());
+    }
+    for was_there in [false, true].into_iter().filter(|was_there| !was_there || tells_birth) {
         if was_there {
             fs::create_dir(&app).unwrap();
         }
