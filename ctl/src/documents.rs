@@ -340,6 +340,9 @@ pub(crate) struct Removed {
     /// What `--delete` left in directories; left out if nothing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) kept: Vec<Kept>,
+    /// What `--delete` was given of which nobody could look at what stays; left out if nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) kept_unknown: Vec<String>,
 }
 
 /// Files in a directory that were not deleted with it, because they do not belong to it or were edited.

@@ -10,12 +10,12 @@ use crate::human;
 use crate::output::Output;
 use crate::targets::{Targets, targets};
 use crate::unpublish::{none_kept, take_back};
-use shared::rpc::control::Foreign;
+use shared::rpc::control::{ErrorKind, Foreign};
 
 pub(crate) async fn remove(args: &RemoveArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
     let daemon = Daemon::connect(global).await?;
     let targets = targets(&daemon, &args.what).await?;
-    let kept = if args.delete { kept(&daemon, &targets, output).await } else { Vec::new() };
+    let staying = if args.delete { staying(&daemon, &targets, output).await } else { Staying::default() };
     if !args.yes {
         confirm_several(&targets, args.all, |files| question(args, files), output)?;
     }
@@ -28,31 +28,59 @@ pub(crate) async fn remove(args: &RemoveArgs, global: &Global, output: &mut Outp
     let (done, mut failures) = for_each(targets, output, act).await;
     let removed = names(done);
     match output.is_json() {
-        true => output.json(&Document::new(Removed { removed, errors: failures.take(), kept }))?,
+        true => {
+            let Staying { kept, kept_unknown } = staying;
+            let errors = failures.take();
+            output.json(&Document::new(Removed { removed, errors, kept, kept_unknown }))?;
+        }
         false => output.names(if args.delete { "deleted" } else { "removed" }, &removed)?,
     }
     failures.end()
 }
 
+/// What will not be deleted with directories.
+#[derive(Default)]
+struct Staying {
+    kept: Vec<Kept>,
+    /// The targets of which it is not known.
+    kept_unknown: Vec<String>,
+}
+
 /// Warns of files in directories that will not be deleted, because ttd did not put them there or they were edited.
-async fn kept(daemon: &Daemon, targets: &Targets, output: &Output) -> Vec<Kept> {
-    let mut all = Vec::new();
+async fn staying(daemon: &Daemon, targets: &Targets, output: &Output) -> Staying {
+    let mut staying = Staying::default();
     for what in targets.names() {
-        // Whether it is known, and ttd answers, is said by the removal.
-        let asked = daemon.caller.foreign(what.to_owned(), CALL_TIMEOUT).await;
-        let foreign = asked.ok().and_then(Result::ok).unwrap_or_default();
-        for Foreign { name, directory, files, first } in foreign {
-            let (path, example) =
-                (human::clean(&directory.to_string_lossy()), human::clean(&first.to_string_lossy()));
-            let (count, verb) = (human::count(files, "file"), if files == 1 { "stays" } else { "stay" });
-            output.warning(&format!(
-                "{count} in {path} {verb}, such as {example}: only what ttd put there and nobody edited is deleted"
-            ));
+        let found = match daemon.caller.foreign(what.to_owned(), CALL_TIMEOUT).await {
+            Ok(Err(error)) if error.kind == ErrorKind::Unknown => continue, // the removal says so
+            answer => answer.map_err(Error::from).and_then(|answer| answer.map_err(Error::from)),
+        };
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => {
+                let (name, why) = (human::clean(what), human::clean(&error.message));
+                output.warning(&format!("cannot look at what stays of {name}: {why}"));
+                staying.kept_unknown.push(what.to_owned());
+                continue;
+            }
+        };
+        for foreign in found {
+            output.warning(&warning(&foreign));
+            let Foreign { name, directory, files, first } = foreign;
             let (directory, first) = (directory.to_string_lossy().into(), first.to_string_lossy().into());
-            all.push(Kept { name: name.to_string(), directory, files, first });
+            staying.kept.push(Kept { name: name.to_string(), directory, files, first });
         }
     }
-    all
+    staying
+}
+
+/// "2 files in /srv/app stay, such as conf/mine: ..."
+fn warning(Foreign { directory, files, first, .. }: &Foreign) -> String {
+    let (path, example) =
+        (human::clean(&directory.to_string_lossy()), human::clean(&first.to_string_lossy()));
+    let (count, verb) = (human::count(*files, "file"), if *files == 1 { "stays" } else { "stay" });
+    format!(
+        "{count} in {path} {verb}, such as {example}: only what ttd put there and nobody edited is deleted"
+    )
 }
 
 /// "stop sharing and delete 3 files"

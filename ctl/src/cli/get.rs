@@ -31,8 +31,9 @@ as; \"-o -\" writes that, too. --as-file without -o fetches the tar file instead
 of the directory.
 
 --replace replaces what has the name now, and nothing that comes later. Files in
-a directory that are not part of it are kept beside the new one, as app.kept. A
-copy (-o) replaces a directory with everything in it.
+a directory that are not part of it are kept beside the new one, as app.kept,
+and so are edited ones that the new one does not have. A copy (-o) replaces a
+directory with everything in it.
 
 Examples:
   ttctl get lab-2025.img

@@ -13,7 +13,8 @@ for confirmation; without a terminal they need --yes. If some fail, the others
 are still done, and the exit code is that of the first that failed.
 
 Of a directory, --delete deletes what ttd put there. Files that somebody has
-added or edited stay where they are, and ttctl says how many.
+added or edited are kept, and ttctl says how many. The directory is gone while
+the others are deleted, and then has its place again, with only these files.
 
 Examples:
   ttctl remove lab-2025.img

@@ -23,8 +23,8 @@ same file system and you are root, or own both the directory and the file.
 Otherwise it is copied, and deleted once the copy is verified and shared.
 
 With --replace, a directory from elsewhere takes the place of the one that has
-its name when the command begins. Files there that were not part of it are kept
-beside it, as DIR.kept.
+its name when the command begins. Files there that were not part of it, and
+edited ones that the new one does not have, are kept beside it, as DIR.kept.
 
 A name that another machine shares with different content needs --replace. The
 exit code is 4 if no tracker publishes a file under its name; the error and

@@ -324,7 +324,7 @@ impl Control for Service {
     }
 
     async fn foreign(self, _: Context, _: String) -> Result<Vec<Foreign>, ControlError> {
-        Ok(Vec::new())
+        self.state.lock().unwrap().trouble.unreadable.clone().map_or(Ok(Vec::new()), Err)
     }
 
     async fn remove(self, _: Context, what: String, _: bool) -> Result<Vec<ResourceName>, ControlError> {

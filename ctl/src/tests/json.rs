@@ -4,7 +4,7 @@ use super::fake::{Fake, State_, status};
 use super::{bytes, manifest, text, ttctl};
 use serde_json::Value;
 use shared::id::ResourceId;
-use shared::rpc::control::{ErrorKind, TaskState};
+use shared::rpc::control::{ControlError, ErrorKind, TaskState};
 use std::fs;
 
 /// The document that a failing command prints, and its exit code.
@@ -74,4 +74,20 @@ fn what_is_said_to_be_done_is_left_out_when_nobody_wants_to_hear_it() {
     }
     let peers = ttctl(&["-q", "peers", "x", "--directory", fake.folder()]).0;
     assert!(peers.contains("10.0.0.9:7987"), "what was asked for is told: {peers}");
+}
+
+#[test]
+fn a_directory_that_nobody_could_look_at_is_not_said_to_be_deleted_completely() {
+    let fake = Fake::start();
+    let error = |kind| ControlError { kind, message: "it takes too long".into(), hint: None };
+    for (kind, unsure) in
+        [(None, None), (Some(ErrorKind::Unknown), None), (Some(ErrorKind::TimedOut), Some("x"))]
+    {
+        fake.state().trouble.unreadable = kind.map(error);
+        let (printed, result) = ttctl(&["remove", "x", "--delete", "--json", "--directory", fake.folder()]);
+        result.unwrap();
+        let document: serde_json::Value = serde_json::from_str(&printed).unwrap();
+        assert_eq!(document["removed"][0], "x");
+        assert_eq!(document["kept_unknown"][0].as_str(), unsure, "{printed}");
+    }
 }

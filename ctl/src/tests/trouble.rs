@@ -25,6 +25,8 @@ pub(crate) struct Trouble {
     pub(crate) watched: u32,
     /// The daemon is loading: a list has only the first file, and a question about a name is answered at the end.
     pub(crate) loading: Option<Loading>,
+    /// Why nobody can look at what is in a directory and does not belong to it.
+    pub(crate) unreadable: Option<ControlError>,
     hellos: u32,
     connections: Vec<AbortHandle>,
 }

@@ -1,13 +1,14 @@
 //! Says what is in directories and does not belong to them.
 
 use super::Driver;
-use crate::inbox::Reply;
+use crate::inbox::{Reply, store_error};
 use crate::store::PublishedFile;
 use shared::rpc::control::Foreign;
+use std::io;
 
 impl Driver {
-    /// Answers with what is in the directories that `what` means and does not belong to them. The files are looked at
-    /// outside the driver. A directory that cannot be read is left out.
+    /// Answers with what is in the directories that `what` means and does not belong to them, or with an error if one of
+    /// them cannot be read. The files are looked at outside the driver.
     pub(super) fn foreign(&self, what: &str, reply: Reply<Vec<Foreign>>) {
         let found = match self.some(what) {
             Ok(found) => found,
@@ -21,17 +22,15 @@ impl Driver {
         });
         let directories: Vec<PublishedFile> = directories.collect();
         tokio::task::spawn_blocking(move || {
-            let look = |file: &PublishedFile| {
-                let unreadable = |error| tracing::warn!(%error, "cannot look for files that are not ours");
-                let (files, first) = file.foreign().map_err(unreadable).ok().flatten()?;
-                Some(Foreign {
-                    name: file.manifest.name().clone(),
-                    directory: file.path.clone(),
-                    files,
-                    first,
-                })
+            let look = |file: &PublishedFile| match file.foreign() {
+                Ok(found) => found.map(|(files, first)| {
+                    let (name, directory) = (file.manifest.name().clone(), file.path.clone());
+                    Ok(Foreign { name, directory, files, first })
+                }),
+                Err(error) if error.source.kind() == io::ErrorKind::NotFound => None, // it is gone
+                Err(error) => Some(Err(store_error(&error))),
             };
-            let _ = reply.send(Ok(directories.iter().filter_map(look).collect())); // the caller may have gone
+            let _ = reply.send(directories.iter().filter_map(look).collect()); // the caller may have gone
         });
     }
 }

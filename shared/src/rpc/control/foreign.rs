@@ -4,8 +4,8 @@ use crate::name::ResourceName;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// Files in a finished directory that ttd did not put there, or that were edited. `remove` leaves them where they are, and
-/// a new version of the directory does not delete the former.
+/// Files in a finished directory that ttd did not put there, or that were edited. `remove` does not delete them. A new
+/// version of the directory deletes of them only files that were edited and that it has, too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Foreign {
     /// The resource.
