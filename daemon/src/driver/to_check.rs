@@ -80,7 +80,8 @@ impl ToCheck {
         })
     }
 
-    /// Keeps what is known of a directory that is made anew in its own slot, so that what is right is taken from it.
+    /// Keeps what is known of a directory that is made anew in its own slot, so that what is right is taken from it. From
+    /// then on it does not count as the resource, also after a restart.
     fn keep_older(&self, checked: CheckedFile) -> CheckedFile {
         let CheckedFile { content: Some(content), identity, .. } = &checked else { return checked };
         let older = PublishedFile {
@@ -89,7 +90,8 @@ impl ToCheck {
             identity: *identity,
             tree: checked.tree.clone(),
         };
-        match self.slot.keep_older(&older) {
+        let kept = self.slot.keep_older(&older);
+        match kept.and_then(|()| self.slot.tree().forget_identities()) {
             Ok(()) => CheckedFile { tree: self.slot.instead_of(older).tree, ..checked },
             Err(error) => {
                 tracing::warn!(id = %self.manifest.key(), %error, "nothing is taken from the older directory");

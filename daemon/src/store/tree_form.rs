@@ -125,6 +125,15 @@ impl TreeForm {
         self.identities().exists()
     }
 
+    /// Forgets durably which files the tree has: what has its name now counts as nothing that is known.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn forget_identities(&self) -> Result<(), StoreError> {
+        self.disk.remove(&self.identities())?;
+        self.disk.sync_folder(&self.folder)
+    }
+
     /// The slot's own directory.
     pub(super) fn folder(&self) -> &Path {
         &self.folder
@@ -187,8 +196,7 @@ impl TreeForm {
         if !self.has_staging(&layout) {
             self.hand_over(&self.staging())?;
         }
-        self.disk.remove(&self.identities())?;
-        self.disk.sync_folder(&self.folder)?;
+        self.forget_identities()?;
         self.trash.take(&self.staging())?; // what an earlier attempt left
         must_have_files_left(&self.folder, layout.listing().len())?;
         let created = StagingTree::create(&self.disk, &self.staging(), &self.sums(), layout, is_wanted);

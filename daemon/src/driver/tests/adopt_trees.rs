@@ -168,6 +168,38 @@ async fn a_check_names_edited_files_and_brings_restored_ones_back() {
     check_chunks(&rig, &manifest, &bytes);
 }
 
+/// The request waits for room when ttd ends. What the disk damaged is not taken for complete after that.
+#[tokio::test]
+async fn a_damaged_directory_that_is_to_be_made_anew_is_not_complete_after_a_restart() {
+    let (mut rig, manifest, bytes) = finished().await;
+    let file = fs::File::options().write(true).open(rig.file("x/a")).unwrap();
+    let modified = file.metadata().unwrap().modified().unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, b"?", 0).unwrap();
+    file.set_modified(modified).unwrap();
+    rig.ask(|reply| Command::Verify { what: "x.tar".to_owned(), by: user(1000), reply }).await.unwrap();
+    let phase = |driver: &Driver, is: fn(&Phase) -> bool| {
+        driver.library.get(manifest.key()).is_some_and(|resource| is(&resource.phase))
+    };
+    rig.until("it is damaged", |driver| phase(driver, |it| matches!(it, Phase::Failed(_)))).await;
+    rig.driver.settings.min_free_bytes = u64::MAX / 2;
+    rig.get(&manifest, true).await.unwrap();
+    rig.until("it waits for room", |driver| phase(driver, |it| matches!(it, Phase::Accepted(_)))).await;
+    rig.driver.saver.idle().await;
+    let folder = rig.folder.clone();
+    drop(rig);
+
+    let mut rig = Rig::on(folder);
+    let is_fetching = |driver: &Driver| {
+        let resource = driver.library.get(manifest.key()).unwrap();
+        assert!(!matches!(resource.phase, Phase::Seeding(_)), "nobody has looked at it");
+        matches!(resource.phase, Phase::Fetching(_))
+    };
+    rig.until("it is fetched", is_fetching).await;
+    rig.receive(&manifest, &bytes);
+    rig.until("it is complete", |driver| is_seeding(driver, &manifest)).await;
+    check_chunks(&rig, &manifest, &bytes);
+}
+
 #[tokio::test]
 async fn a_link_or_a_directory_that_is_missing_is_named_and_every_chunk_is_served() {
     let (mut rig, manifest, bytes) = finished().await;
