@@ -8,7 +8,7 @@ use crate::inbox::{Asked, Input, Manner, Reply, TaskInput, Wanted, internal, sto
 use crate::library::{Older, Opening, Phase, Resource};
 use crate::panicked::caught;
 use crate::store::{
-    Edited, FileIdentity, Lying, NameRecord, NameState, NotHere, PartFile, PublishedFile, Record, Slot,
+    Edited, FileIdentity, Home, Lying, NameRecord, NameState, NotHere, PartFile, PublishedFile, Record, Slot,
     StoreError,
 };
 use shared::id::SwarmKey;
@@ -302,7 +302,7 @@ impl Driver {
         let record = Record { as_file, links_outside, no_reuse: !reuse, ..record };
         let (slot, context) = (self.home.slot(key), self.context.clone());
         let opening = self.open_place(&slot, &record, &wanted.manifest);
-        let former = self.former(wanted.manifest.name()).filter(|former| former.tree.is_some());
+        let former = self.former_directory(wanted.manifest.name());
         tokio::spawn(async move {
             if let Some(opened) = opening.await {
                 let kept = match former {
@@ -322,6 +322,16 @@ impl Driver {
         });
     }
 
+    /// Where to find what is known of the directory that a new download will replace.
+    fn former_directory(&self, name: &ResourceName) -> Option<FormerDirectory> {
+        if let Some(former) = self.former(name) {
+            return former.tree.is_some().then(|| FormerDirectory::Published(Box::new(former)));
+        }
+        let holder = self.library.get(self.library.key_of(name)?)?;
+        let (slot, home) = (holder.slot.clone(), self.home.clone());
+        Some(FormerDirectory::Kept { slot, home, name: name.clone() })
+    }
+
     /// The folder of a download was created, or could not be.
     pub(super) fn opened(
         &mut self,
@@ -329,7 +339,7 @@ impl Driver {
         record: Record,
         place: &NameState,
         opened: Result<PartFile, StoreError>,
-        kept: Option<SwarmKey>,
+        kept: Option<Box<PublishedFile>>,
         reply: Reply<Accepted>,
     ) {
         let (key, name) = (wanted.manifest.key(), wanted.manifest.name());
@@ -350,17 +360,18 @@ impl Driver {
             return drop(reply.send(Err(store_error(error)))); // the name keeps its content
         }
         let slot = self.home.slot(key);
-        let older = match self.former(name) {
+        let older = match (self.former(name), kept) {
             // Its own slot goes away with it.
-            Some(former) if former.tree.is_none() => Older::File(Arc::new(former)),
-            Some(former) if kept == Some(former.manifest.key()) => {
-                Older::File(Arc::new(slot.instead_of(former)))
+            (Some(former), _) if former.tree.is_none() => Older::File(Arc::new(former)),
+            (Some(former), Some(kept)) if kept.manifest.key() == former.manifest.key() => {
+                Older::File(Arc::from(kept))
             }
-            Some(_) => Older::Nothing,
-            None if place.file == Lying::Nothing && (!place.is_directory() || wanted.as_file) => {
+            (Some(_), _) => Older::Nothing,
+            (None, Some(kept)) if place.is_directory() && !wanted.as_file => Older::File(Arc::from(kept)),
+            (None, _) if place.file == Lying::Nothing && (!place.is_directory() || wanted.as_file) => {
                 Older::Nothing
             }
-            None => Older::Unknown,
+            (None, _) => Older::Unknown,
         };
         let record = self.still_wanted(record, wanted);
         self.drop_others(key, name);
@@ -389,15 +400,30 @@ impl Driver {
     }
 }
 
-/// Keeps what is known of a directory that a download will replace. Returns which directory it is; without these files,
-/// all of the new one is fetched.
-async fn keep_older(slot: Slot, former: PublishedFile) -> Option<SwarmKey> {
-    let key = former.manifest.key();
-    let kept = tokio::task::spawn_blocking(move || caught(|| slot.keep_older(&former))).await;
-    match kept.ok()? {
-        Ok(Ok(())) => return Some(key),
-        Ok(Err(error)) => tracing::warn!(id = %key, %error, "nothing is taken from the older directory"),
-        Err(error) => tracing::error!(id = %key, %error, "cannot keep what is known of the older directory"),
+/// What is known of a directory that a new download will replace.
+enum FormerDirectory {
+    /// It is finished.
+    Published(Box<PublishedFile>),
+    /// Another download would have replaced it, and gives way. It may have kept something of it in this slot.
+    Kept { slot: Slot, home: Arc<Home>, name: ResourceName },
+}
+
+/// Keeps what is known of a directory that a download will replace. Returns the directory, if something is; otherwise all
+/// of the new one is fetched.
+async fn keep_older(slot: Slot, former: FormerDirectory) -> Option<Box<PublishedFile>> {
+    let keep = move || {
+        let former = match former {
+            FormerDirectory::Published(former) => Some(*former),
+            FormerDirectory::Kept { slot, home, name } => slot.older_tree(&home, &name),
+        };
+        let Some(former) = former else { return Ok(None) };
+        slot.keep_older(&former)?;
+        Ok::<_, StoreError>(Some(Box::new(slot.instead_of(former))))
+    };
+    match tokio::task::spawn_blocking(|| caught(keep)).await.ok()? {
+        Ok(Ok(kept)) => return kept,
+        Ok(Err(error)) => tracing::warn!(%error, "nothing is taken from the older directory"),
+        Err(error) => tracing::error!(%error, "cannot keep what is known of the older directory"),
     }
     None
 }

@@ -92,7 +92,7 @@ pub enum TaskInput {
         reply: Reply<Accepted>,
         opened: Result<PartFile, StoreError>,
         /// The directory of which the listing and the sums were kept, because the download will replace it.
-        kept: Option<SwarmKey>,
+        kept: Option<Box<PublishedFile>>,
     },
     /// The part file of a download that was accepted before was created, or again could not be.
     Made { key: SwarmKey, opening: Opening, opened: Result<PartFile, StoreError> },

@@ -204,7 +204,12 @@ impl Slot {
 impl TreeForm {
     /// What is known of the directory at `path`, from when it was fetched or shared.
     pub(super) fn knows(&self, path: &Path) -> bool {
-        !is_there(&unknown_mark(self.folder())) && self.identity_at(path).is_some()
+        !self.is_of_unknown() && self.identity_at(path).is_some()
+    }
+
+    /// Whether this is what was found in a directory that nobody knew.
+    pub(super) fn is_of_unknown(&self) -> bool {
+        is_there(&unknown_mark(self.folder()))
     }
 }
 

@@ -32,6 +32,9 @@ impl Slot {
         self.forget_older()?;
         self.disk.make_folder(&older.folder)?;
         let to = older.tree();
+        if from.is_of_unknown() {
+            older.mark_unknown()?;
+        }
         atomic::write(&self.disk, &older.manifest(), &sealed_manifest(&former.manifest))?;
         // The listing comes last: with it, the others are there.
         for (from, to) in

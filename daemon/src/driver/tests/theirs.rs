@@ -1,6 +1,6 @@
 //! What somebody else has put into a directory, or has edited in it, when the directory is replaced or removed.
 
-use super::contents::{older_tree, paths, put_theirs, theirs, tree};
+use super::contents::{many, older_tree, paths, put_theirs, theirs, tree};
 use super::*;
 use std::fs;
 use std::path::Path;
@@ -50,6 +50,21 @@ async fn what_somebody_else_has_put_into_a_directory_is_kept_beside_its_new_vers
         assert_eq!(theirs(rig.folder.path()), Path::new(kept).join("deep/mine"));
         fs::remove_file(rig.file(kept).join("deep/mine")).unwrap();
     }
+}
+
+#[tokio::test]
+async fn of_a_version_that_is_overtaken_while_it_is_fetched_the_former_one_stays_known() {
+    let mut rig = Rig::new();
+    rig.finished(&manifest_of("x.tar", &older_tree()), &older_tree()).await;
+    put_theirs(rig.folder.path());
+    let second = manifest_of("x.tar", &tree());
+    rig.get(&second, true).await.unwrap();
+    let is_fetched = |driver: &Driver| {
+        driver.library.get(second.key()).is_some_and(|it| matches!(it.phase, Phase::Fetching(_)))
+    };
+    rig.until("it is fetched", is_fetched).await;
+    replace(&mut rig, &many()).await;
+    assert_eq!(paths(&rig.file("x.kept")), [Path::new("deep/mine")], "files of the first version are kept");
 }
 
 #[tokio::test]
