@@ -129,6 +129,22 @@ pub trait Medium: Debug + Send + Sync {
 #[derive(Debug)]
 pub struct System;
 
+#[cfg(test)]
+impl Step<'_> {
+    /// Whether it also works on a full disk.
+    pub(super) fn needs_no_room(&self) -> bool {
+        let gives_back =
+            matches!(self, Step::Remove { .. } | Step::RemoveFolder { .. } | Step::RemoveAll { .. })
+                || matches!(
+                    self,
+                    Step::RemoveBelow { .. } | Step::RemoveFolderBelow { .. } | Step::Cut { .. }
+                );
+        let changes = matches!(self, Step::Replace { .. } | Step::Rename { .. } | Step::Exchange { .. })
+            || matches!(self, Step::SetMode { .. } | Step::SetTime { .. } | Step::SetLinkTime { .. });
+        gives_back || changes || matches!(self, Step::SyncFolder { .. } | Step::SyncAll { .. })
+    }
+}
+
 impl Medium for System {
     fn open(&self, path: &Path, how: Open) -> io::Result<File> {
         let mut options = OpenOptions::new();

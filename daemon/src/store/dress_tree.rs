@@ -46,7 +46,7 @@ impl<'a> Dresser<'a> {
             let entry = listing.entry(index);
             if let EntryKind::File { .. } = entry.kind {
                 let known = if self.group.group.is_none() { dressed(index) } else { None };
-                let same = known.filter(|known| look.is_same(entry.path.as_str(), known));
+                let same = known.filter(|known| look.finds(entry.path.as_str(), known));
                 let identity = same.map_or_else(|| self.dress_present(&entry), Ok)?;
                 identities.set(index, &identity);
             }
@@ -122,8 +122,8 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// Whether the file at a path below the root has this identity. No link is followed.
-    fn is_same(&mut self, path: &str, identity: &FileIdentity) -> bool {
+    /// Looks whether the file at a path below the root has this identity. No link is followed.
+    fn finds(&mut self, path: &str, identity: &FileIdentity) -> bool {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         if self.folder.as_ref().is_none_or(|(open, _)| open != folder) {
             let opened = self.root.open_below(folder, OFlags::PATH | OFlags::DIRECTORY, Mode::empty());

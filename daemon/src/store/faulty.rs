@@ -189,18 +189,8 @@ impl Faulty {
         }
         let Some((_, refusal)) = state.refuse.filter(|(from, _)| state.steps >= *from) else { return Ok(()) };
         let errno = match (refusal, step) {
+            (DiskFault::Full, Some(step)) if step.needs_no_room() => return Ok(()),
             (
-                DiskFault::Full,
-                Some(Step::Remove { .. } | Step::RemoveFolder { .. } | Step::SyncFolder { .. }),
-            )
-            | (DiskFault::Full, Some(Step::Replace { .. } | Step::Rename { .. } | Step::SetMode { .. }))
-            | (DiskFault::Full, Some(Step::Cut { .. } | Step::Exchange { .. } | Step::RemoveAll { .. }))
-            | (DiskFault::Full, Some(Step::RemoveBelow { .. } | Step::RemoveFolderBelow { .. }))
-            | (
-                DiskFault::Full,
-                Some(Step::SetTime { .. } | Step::SetLinkTime { .. } | Step::SyncAll { .. }),
-            )
-            | (
                 DiskFault::ReadOnly,
                 Some(Step::SyncFile { .. } | Step::SyncFolder { .. } | Step::SyncAll { .. }),
             )

@@ -211,10 +211,9 @@ impl TreeForm {
     /// # Errors
     /// When the disk refuses.
     pub fn write_listing(&self, listing: &Listing) -> Result<(), StoreError> {
-        let begin = format!("{LISTING_BEGIN}{LISTING_VERSION}\n");
+        let mut content = format!("{LISTING_BEGIN}{LISTING_VERSION}\n");
         // Tens of megabytes for a large tree, so they are in memory once.
-        let mut content = String::with_capacity(begin.len() + listing.bytes() as usize + atomic::SEAL_BYTES);
-        content.push_str(&begin);
+        content.reserve_exact(listing.bytes() as usize + atomic::SEAL_BYTES);
         listing.push_to(&mut content);
         atomic::write(&self.disk, &self.listing(), &atomic::seal_here(content.into_bytes()))?;
         self.disk.sync_folder(&self.folder)
@@ -247,10 +246,8 @@ impl TreeForm {
     /// # Errors
     /// When the disk refuses.
     pub fn write_identities(&self, identities: &TreeIdentities) -> Result<(), StoreError> {
-        let begin = format!("{IDENTITIES_BEGIN}{IDENTITIES_VERSION}\n");
-        let bytes = begin.len() + 8 + identities.records.len() + atomic::SEAL_BYTES;
-        let mut content = Vec::with_capacity(bytes);
-        content.extend_from_slice(begin.as_bytes());
+        let mut content = format!("{IDENTITIES_BEGIN}{IDENTITIES_VERSION}\n").into_bytes();
+        content.reserve_exact(TOP_BYTES + identities.records.len() + atomic::SEAL_BYTES);
         content.extend_from_slice(&identities.top.to_le_bytes());
         content.extend_from_slice(&identities.records);
         atomic::write(&self.disk, &self.identities(), &atomic::seal_here(content))?;

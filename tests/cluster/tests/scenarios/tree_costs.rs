@@ -45,6 +45,14 @@ fn used_kib(path: &Path) -> u64 {
     text.split_whitespace().next().and_then(|kib| kib.parse().ok()).unwrap_or(0)
 }
 
+/// A daemon that logs each request, with its files in this directory.
+fn receiver_in(place: &Path, tracker: &Tracker) -> Daemon {
+    let (home, url) = (tempfile::tempdir_in(place).unwrap(), tracker.url());
+    let shared = home.path().join("shared");
+    let args = [&["--tracker", &url], &LOGS_REQUESTS[..]].concat();
+    Daemon::start_in(home, &shared, Some(tracker.addr().ip()), &args)
+}
+
 /// 5,000 files of 10 KiB, beside one file as large and beside `cp -a` with a sync: `TMPDIR=/dev/shm cargo test --release -p
 /// cluster measure_receiving -- --ignored --nocapture`. With `TT_EXT4=1` the receiver's files are on ext4 on a loop
 /// device, which only root can make. `TT_RUNS` alternating runs (5), each with names of its own.
@@ -55,11 +63,7 @@ fn measure_receiving_a_directory() {
     let folder = tempfile::tempdir().unwrap();
     let Some(place) = place(folder.path()) else { return };
     let tracker = Tracker::start();
-    let (a, home) = (Daemon::start(&tracker, &[]), tempfile::tempdir_in(&place).unwrap());
-    let shared = home.path().join("shared");
-    let url = tracker.url();
-    let args = [&["--tracker", &url], &LOGS_REQUESTS[..]].concat();
-    let b = Daemon::start_in(home, &shared, Some(tracker.addr().ip()), &args);
+    let (a, b) = (Daemon::start(&tracker, &[]), receiver_in(&place, &tracker));
     let run = |program: &str, args: &[&Path]| {
         assert!(Command::new(program).args(args).status().unwrap().success(), "{program}");
     };
