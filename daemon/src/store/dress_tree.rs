@@ -2,7 +2,7 @@
 
 use super::disk::Disk;
 use super::group::{SETGID, TreeGroup};
-use super::mode::{OWNER_MOVES, mode_of};
+use super::mode::{OWNER_MOVES, mode_of, mode_of_file};
 use super::root::Root;
 use super::tree_form::TreeIdentities;
 use super::{At, FileIdentity, StoreError};
@@ -46,7 +46,7 @@ impl<'a> Dresser<'a> {
             let entry = listing.entry(index);
             if let EntryKind::File { .. } = entry.kind {
                 let known = if self.group.group.is_none() { dressed(index) } else { None };
-                let same = known.filter(|known| look.finds(entry.path.as_str(), known));
+                let same = known.filter(|known| look.finds(&entry, known));
                 let identity = same.map_or_else(|| self.dress_present(&entry), Ok)?;
                 identities.set(index, &identity);
             }
@@ -122,8 +122,10 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// Looks whether the file at a path below the root has this identity. No link is followed.
-    fn finds(&mut self, path: &str, identity: &FileIdentity) -> bool {
+    /// Looks whether a file has this identity and its mode. To write to it or to sync it, its owner may have been allowed
+    /// more since it got its mode. No link is followed.
+    fn finds(&mut self, entry: &Entry<'_>, identity: &FileIdentity) -> bool {
+        let path = entry.path.as_str();
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         if self.folder.as_ref().is_none_or(|(open, _)| open != folder) {
             let opened = self.root.open_below(folder, OFlags::PATH | OFlags::DIRECTORY, Mode::empty());
@@ -133,6 +135,7 @@ impl Look<'_> {
         let Ok(stat) = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) else { return false };
         let bytes = stat.st_size.cast_unsigned();
         let now = FileIdentity::of_parts(stat.st_ino, bytes, stat.st_mtime, stat.st_mtime_nsec as u32);
-        FileType::from_raw_mode(stat.st_mode).is_file() && identity.is_same(&now)
+        let has_mode = stat.st_mode & 0o7777 == mode_of_file(entry);
+        has_mode && FileType::from_raw_mode(stat.st_mode).is_file() && identity.is_same(&now)
     }
 }
