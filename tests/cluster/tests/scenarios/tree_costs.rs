@@ -1,7 +1,7 @@
 //! What it costs to receive and to serve a directory: requests, time, disk and memory.
 
 use cluster::files::content;
-use cluster::mounts::{mount_ext4, own_mounts};
+use cluster::mounts::{mount_ext4, own_mounts, unmount};
 use cluster::trees::{check, items, make};
 use cluster::{CAP, Daemon, LOGS_REQUESTS, Tracker, wait_until};
 use std::fs;
@@ -30,12 +30,28 @@ fn a_directory_of_5000_small_files_costs_one_request_for_each_chunk() {
 }
 
 /// Where the files of the receiver are: on ext4 in a file of `TMPDIR` if `$TT_EXT4` is set, otherwise in `TMPDIR`.
-fn place(folder: &Path) -> Option<PathBuf> {
-    if std::env::var_os("TT_EXT4").is_none() {
-        return Some(folder.to_owned());
+struct Place {
+    path: PathBuf,
+    is_mounted: bool,
+}
+
+impl Place {
+    fn in_folder(folder: &Path) -> Option<Place> {
+        if std::env::var_os("TT_EXT4").is_none() {
+            return Some(Place { path: folder.to_owned(), is_mounted: false });
+        }
+        let path = folder.join("disk");
+        (own_mounts() && mount_ext4(&path, 2048)).then(|| Place { path, is_mounted: true })
     }
-    let disk = folder.join("disk");
-    (own_mounts() && mount_ext4(&disk, 2048)).then_some(disk)
+}
+
+impl Drop for Place {
+    /// While it is mounted, the folder and the file of the disk cannot be removed.
+    fn drop(&mut self) {
+        if self.is_mounted {
+            unmount(&self.path);
+        }
+    }
 }
 
 /// What `du -sk` says of a directory, in KiB.
@@ -61,9 +77,9 @@ fn receiver_in(place: &Path, tracker: &Tracker) -> Daemon {
 fn measure_receiving_a_directory() {
     let runs = number("TT_RUNS", 5);
     let folder = tempfile::tempdir().unwrap();
-    let Some(place) = place(folder.path()) else { return };
+    let Some(place) = Place::in_folder(folder.path()) else { return };
     let tracker = Tracker::start();
-    let (a, b) = (Daemon::start(&tracker, &[]), receiver_in(&place, &tracker));
+    let (a, b) = (Daemon::start(&tracker, &[]), receiver_in(&place.path, &tracker));
     let run = |program: &str, args: &[&Path]| {
         assert!(Command::new(program).args(args).status().unwrap().success(), "{program}");
     };
