@@ -143,7 +143,7 @@ fn the_methods_numbers_are_those_of_the_code() {
     }
     check::<PeerRequest>("Peer", 6);
     check::<TrackerRequest>("Tracker", 15);
-    check::<ControlRequest>("Control", 30);
+    check::<ControlRequest>("Control", 32);
 }
 
 #[test]
