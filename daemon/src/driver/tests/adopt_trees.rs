@@ -230,7 +230,7 @@ async fn a_directory_that_appears_while_a_replacement_is_fetched_is_kept_until_s
     };
     lay();
     rig.receive(&manifest, &bytes);
-    let is_refused = |driver: &Driver| driver.status(Some("x.tar")).unwrap()[0].state == State::Error;
+    let is_refused = |driver: &Driver| is_refused(driver, &manifest);
     rig.until("its place is found to be taken", is_refused).await;
     let reason = rig.driver.status(Some("x.tar")).unwrap()[0].reason.clone().unwrap();
     assert!(reason.contains("move it away") && reason.contains("get --replace x.tar"), "{reason}");
@@ -265,12 +265,7 @@ async fn another_directory_in_the_place_of_the_one_to_be_replaced_is_kept() {
     fs::create_dir(rig.file("x")).unwrap();
     fs::write(rig.file("x/mine"), "mine").unwrap();
     rig.receive(&manifest, &bytes);
-    let is_refused = |driver: &Driver| {
-        let phase = driver.library.get(manifest.key()).map(|it| &it.phase);
-        let is_complete = matches!(phase, Some(Phase::Fetching(fetching)) if fetching.verified);
-        let state = driver.status(Some("x.tar")).unwrap()[0].state;
-        is_complete && driver.publishing.is_empty() && state == State::Error
-    };
+    let is_refused = |driver: &Driver| is_refused(driver, &manifest);
     rig.until("its place is found to be taken", is_refused).await;
     assert_eq!(fs::read(rig.file("x/mine")).unwrap(), b"mine");
 
@@ -281,6 +276,14 @@ async fn another_directory_in_the_place_of_the_one_to_be_replaced_is_kept() {
     rig.ask(resume).await.unwrap();
     rig.until("it is published", |driver| is_seeding(driver, &manifest)).await;
     assert_eq!(fs::read(rig.file("other/mine")).unwrap(), b"mine");
+}
+
+/// Whether its place is taken, and its publication, which may have begun before, has found that too.
+fn is_refused(driver: &Driver, manifest: &Manifest) -> bool {
+    let phase = driver.library.get(manifest.key()).map(|it| &it.phase);
+    let is_complete = matches!(phase, Some(Phase::Fetching(fetching)) if fetching.verified);
+    let state = driver.status(Some(manifest.name().as_str())).unwrap()[0].state;
+    is_complete && driver.publishing.is_empty() && state == State::Error
 }
 
 fn served_is_less(driver: &Driver, manifest: &Manifest) -> bool {
