@@ -67,6 +67,30 @@ pub enum Step<'a> {
     RemoveAll { path: &'a Path },
 }
 
+#[cfg(test)]
+impl Step<'_> {
+    /// Whether it also works on a full disk.
+    pub(super) fn needs_no_room(&self) -> bool {
+        matches!(
+            self,
+            Step::Remove { .. }
+                | Step::RemoveFolder { .. }
+                | Step::RemoveAll { .. }
+                | Step::RemoveBelow { .. }
+                | Step::RemoveFolderBelow { .. }
+                | Step::Cut { .. }
+                | Step::Replace { .. }
+                | Step::Rename { .. }
+                | Step::Exchange { .. }
+                | Step::SetMode { .. }
+                | Step::SetTime { .. }
+                | Step::SetLinkTime { .. }
+                | Step::SyncFolder { .. }
+                | Step::SyncAll { .. }
+        )
+    }
+}
+
 /// How a file is opened for writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Open {
@@ -128,22 +152,6 @@ pub trait Medium: Debug + Send + Sync {
 /// The file system of this machine.
 #[derive(Debug)]
 pub struct System;
-
-#[cfg(test)]
-impl Step<'_> {
-    /// Whether it also works on a full disk.
-    pub(super) fn needs_no_room(&self) -> bool {
-        let gives_back =
-            matches!(self, Step::Remove { .. } | Step::RemoveFolder { .. } | Step::RemoveAll { .. })
-                || matches!(
-                    self,
-                    Step::RemoveBelow { .. } | Step::RemoveFolderBelow { .. } | Step::Cut { .. }
-                );
-        let changes = matches!(self, Step::Replace { .. } | Step::Rename { .. } | Step::Exchange { .. })
-            || matches!(self, Step::SetMode { .. } | Step::SetTime { .. } | Step::SetLinkTime { .. });
-        gives_back || changes || matches!(self, Step::SyncFolder { .. } | Step::SyncAll { .. })
-    }
-}
 
 impl Medium for System {
     fn open(&self, path: &Path, how: Open) -> io::Result<File> {

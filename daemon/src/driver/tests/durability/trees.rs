@@ -100,6 +100,17 @@ async fn a_crash_or_a_failed_sync_while_many_files_are_written_loses_nothing() {
     }
 }
 
+/// Has a directory removed on a disk that stops before a step. Returns what runs, and whether the disk has stopped.
+async fn remove(bench: &Bench, stop: Stop, step: u64) -> (Life, bool) {
+    let disk = bench.disk();
+    let mut life = bench.start(disk.clone()).expect("a good disk");
+    disk.stop_at(disk.steps() + step, matches!(stop, Stop::Tear));
+    let (what, by) = ("x.tar".to_owned(), user(1000));
+    life.rig.ask(|reply| Command::Remove { what, delete: true, by, reply }).await.unwrap();
+    life.rig.driver.saver.idle().await;
+    (life, disk.has_stopped())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_directory_that_is_removed_is_there_completely_or_not_at_all() {
     for stop in [Stop::Tear, Stop::Cut] {
@@ -108,13 +119,7 @@ async fn a_directory_that_is_removed_is_there_completely_or_not_at_all() {
             eprintln!("stopped before step {step}: {stop:?}");
             let bench = Bench::new(tree);
             bench.finish_first(&bench.manifest, &bench.bytes).await;
-            let disk = bench.disk();
-            let mut life = bench.start(disk.clone()).expect("a good disk");
-            disk.stop_at(disk.steps() + step, matches!(stop, Stop::Tear));
-            let (what, by) = ("x.tar".to_owned(), user(1000));
-            life.rig.ask(|reply| Command::Remove { what, delete: true, by, reply }).await.unwrap();
-            life.rig.driver.saver.idle().await;
-            let has_stopped = disk.has_stopped();
+            let (life, has_stopped) = remove(&bench, stop, step).await;
             bench.stop(life, stop);
             let found = contents::visible(&bench.folder());
             assert!(found.is_none_or(|found| found == bench.bytes), "a part of it is there");
@@ -146,13 +151,7 @@ async fn a_file_of_somebody_else_outlives_a_crash_before_any_step_of_removing_it
             let bench = Bench::new(tree);
             bench.finish_first(&bench.manifest, &bench.bytes).await;
             contents::put_theirs(&bench.folder());
-            let disk = bench.disk();
-            let mut life = bench.start(disk.clone()).expect("a good disk");
-            disk.stop_at(disk.steps() + step, matches!(stop, Stop::Tear));
-            let (what, by) = ("x.tar".to_owned(), user(1000));
-            life.rig.ask(|reply| Command::Remove { what, delete: true, by, reply }).await.unwrap();
-            life.rig.driver.saver.idle().await;
-            let has_stopped = disk.has_stopped();
+            let (life, has_stopped) = remove(&bench, stop, step).await;
             life.end(stop);
             contents::theirs(&bench.folder());
             let life = bench.start(bench.disk()).expect("a good disk");
