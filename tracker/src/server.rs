@@ -4,13 +4,15 @@ use crate::memory::RegistryLimits;
 use crate::pool::ConnectionPool;
 use crate::service::{TrackerConnection, TrackerState};
 use shared::host::config::TrackerConfig;
-use shared::rpc::tracker::Tracker;
+use shared::id::ResourceId;
+use shared::rpc::tracker::{PeerEntry, Tracker};
 use shared::rpc::wire::{self, Greeted, ServerOptions, Unread};
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -38,9 +40,7 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 pub struct Server {
     listener: TcpListener,
     addr: SocketAddr,
-    pool: Arc<ConnectionPool>,
-    state: Arc<TrackerState>,
-    unread: Unread,
+    core: Core,
 }
 
 impl Server {
@@ -51,19 +51,12 @@ impl Server {
     pub fn bind(config: &TrackerConfig) -> io::Result<Server> {
         let listener = shared::rpc::listen(config.listen.0)?;
         let addr = listener.local_addr()?;
-        let pool = ConnectionPool::new(count(config.connections_max), count(config.unknown_connections_max));
-        Ok(Server {
-            listener,
-            addr,
-            pool,
-            state: Arc::new(TrackerState::new(limits(config))),
-            unread: Unread::new(UNREAD_BYTES_MAX),
-        })
+        Ok(Server { listener, addr, core: Core::new(config, rand::random(), rand::random()) })
     }
 
     /// A handle to change the limits of the running server and to ask for its status.
     pub fn handle(&self) -> Handle {
-        Handle { pool: self.pool.clone(), state: self.state.clone() }
+        self.core.handle()
     }
 
     /// The address on which it listens.
@@ -73,14 +66,73 @@ impl Server {
 
     /// Serves forever. Dropping the future closes all connections.
     pub async fn run(self) {
+        let Server { listener, core, .. } = self;
+        core.serve_on(|| accept(&listener)).await;
+    }
+}
+
+/// Waits for a connection that is still there.
+async fn accept(listener: &TcpListener) -> io::Result<Accepted<TcpStream>> {
+    loop {
+        let (stream, peer) = listener.accept().await?;
+        let Ok(own) = stream.local_addr() else { continue }; // it is gone already
+        if let Err(error) = wire::tune(&stream, false) {
+            tracing::debug!(%peer, %error, "cannot set the socket's options");
+        }
+        return Ok(Accepted { stream, peer, own });
+    }
+}
+
+/// A connection that was accepted.
+#[derive(Debug)]
+pub struct Accepted<S> {
+    /// Its bytes.
+    pub stream: S,
+    /// The other side's address.
+    pub peer: SocketAddr,
+    /// Our address on it.
+    pub own: SocketAddr,
+}
+
+/// A tracker without its port: the memory, and the connections that share it. Any stream of bytes can be a connection.
+#[derive(Debug)]
+pub struct Core {
+    pool: Arc<ConnectionPool>,
+    state: Arc<TrackerState>,
+    unread: Unread,
+}
+
+impl Core {
+    /// A tracker that knows nothing yet. It draws its random numbers from `seed`. By `epoch`, a random number, daemons
+    /// notice that a tracker has restarted.
+    pub fn new(config: &TrackerConfig, seed: [u8; 32], epoch: u64) -> Core {
+        Core {
+            pool: ConnectionPool::new(count(config.connections_max), count(config.unknown_connections_max)),
+            state: Arc::new(TrackerState::new(limits(config), seed, epoch)),
+            unread: Unread::new(UNREAD_BYTES_MAX),
+        }
+    }
+
+    /// A handle to change the limits of the running server and to ask for its status.
+    pub fn handle(&self) -> Handle {
+        Handle { pool: self.pool.clone(), state: self.state.clone() }
+    }
+
+    /// Serves the connections that `accept` returns, forever. Dropping the future closes all connections. A future of
+    /// `accept` that is dropped early must lose no connection.
+    pub async fn serve_on<S, F>(self, mut accept: impl FnMut() -> F)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        F: Future<Output = io::Result<Accepted<S>>>,
+    {
         let mut connections = JoinSet::new();
         let mut expire = interval(EXPIRE_EVERY);
         let mut report = interval_at(Instant::now() + REPORT_EVERY, REPORT_EVERY);
         expire.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                accepted = self.listener.accept() => match accepted {
-                    Ok((stream, peer)) => self.welcome(stream, peer, &mut connections),
+                accepted = accept() => match accepted {
+                    Ok(accepted) => self.welcome(accepted, &mut connections),
                     Err(error) => {
                         tracing::warn!(%error, "cannot accept a connection");
                         tokio::time::sleep(ACCEPT_AGAIN).await;
@@ -97,15 +149,15 @@ impl Server {
         }
     }
 
-    fn welcome(&self, stream: TcpStream, peer: SocketAddr, connections: &mut JoinSet<()>) {
-        let Ok(own) = stream.local_addr() else { return }; // it is gone already
+    fn welcome<S>(&self, accepted: Accepted<S>, connections: &mut JoinSet<()>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Accepted { stream, peer, own } = accepted;
         let Some((place, told_to_go)) = self.pool.enter() else {
             tracing::debug!(%peer, "too many connections");
             return;
         };
-        if let Err(error) = wire::tune(&stream, false) {
-            tracing::debug!(%peer, %error, "cannot set the socket's options");
-        }
         // An IPv4 address on an IPv6 socket is converted to a plain IPv4 address.
         let (peer, own) = (SocketAddr::new(peer.ip().to_canonical(), peer.port()), own.ip().to_canonical());
         let greeted = Greeted::new();
@@ -135,6 +187,12 @@ impl Handle {
         self.state.set_limits(limits(config));
     }
 
+    /// Peers of a resource, drawn at random, at most [`PEERS_MAX`](shared::rpc::tracker::PEERS_MAX), as the tracker
+    /// knows them.
+    pub fn peers_of(&self, resource: ResourceId) -> Vec<PeerEntry> {
+        self.state.peers_of(resource)
+    }
+
     /// The tracker's size in one line.
     pub fn status(&self) -> String {
         self.state.status(self.pool.taken())
@@ -157,8 +215,8 @@ fn count(number: NonZeroU32) -> usize {
 }
 
 /// Serves one connection until it ends.
-async fn converse(
-    stream: TcpStream,
+async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
     peer: SocketAddr,
     told_to_go: oneshot::Receiver<()>,
     options: ServerOptions,
@@ -167,5 +225,59 @@ async fn converse(
     tokio::select! {
         end = wire::serve(stream, options, connection.serve()) => tracing::debug!(%peer, %end, "connection ended"),
         Ok(()) = told_to_go => tracing::debug!(%peer, "closed for a newcomer: it had not said hello"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::id::PeerId;
+    use shared::rpc::PROTOCOL_VERSION;
+    use shared::rpc::tracker::{TrackedPeer, TrackerCaller, TrackerHello};
+    use shared::rpc::wire::ClientOptions;
+    use tokio::io::DuplexStream;
+    use tokio::sync::{Mutex, mpsc};
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    /// Says hello on a stream in memory; the epoch of the tracker that answers.
+    async fn greet(dialed: DuplexStream, number: u8) -> u64 {
+        let (caller, carrier): (TrackerCaller, _) = wire::client(dialed, ClientOptions::default());
+        let carrier = tokio::spawn(carrier);
+        let (peer_id, zone, host) = (PeerId([number; 16]), String::new(), String::new());
+        let peer = Some(TrackedPeer { peer_id, listen_port: 7987, zone, host });
+        let hello = TrackerHello { version: PROTOCOL_VERSION, capabilities: 0, peer };
+        let welcome = caller.hello(hello, PATIENCE).await.unwrap().unwrap();
+        assert_eq!(welcome.your_address, SocketAddr::from(([10, 0, 0, number], 7987)));
+        carrier.abort();
+        welcome.epoch
+    }
+
+    #[tokio::test]
+    async fn it_serves_any_stream() {
+        let core = Core::new(&TrackerConfig::default(), [7; 32], 99);
+        let handle = core.handle();
+        let (connect, accepted) = mpsc::channel(1);
+        let accepted = Mutex::new(accepted);
+        let serving = tokio::spawn(async move {
+            core.serve_on(|| async {
+                accepted.lock().await.recv().await.ok_or_else(io::Error::last_os_error)
+            })
+            .await;
+        });
+        for number in [2, 3] {
+            let (dialed, stream) = tokio::io::duplex(1 << 16);
+            let peer = SocketAddr::from(([10, 0, 0, number], 40_000));
+            let own = SocketAddr::from(([10, 0, 1, 1], 7986));
+            connect.send(Accepted { stream, peer, own }).await.unwrap();
+            assert_eq!(greet(dialed, number).await, 99);
+        }
+        let both_ended = async {
+            while !handle.status().starts_with("connections 0,") {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, both_ended).await.unwrap();
+        serving.abort();
     }
 }

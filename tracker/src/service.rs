@@ -34,9 +34,10 @@ pub(crate) struct TrackerState {
 }
 
 impl TrackerState {
-    pub(crate) fn new(limits: RegistryLimits) -> TrackerState {
-        let registry = Mutex::new(Registry::new(limits, rand::random()));
-        TrackerState { registry, start: Instant::now(), date: Date::new(), epoch: rand::random() }
+    /// An empty memory. It draws its random numbers from `seed`; `epoch` tells the daemons this start from others.
+    pub(crate) fn new(limits: RegistryLimits, seed: [u8; 32], epoch: u64) -> TrackerState {
+        let registry = Mutex::new(Registry::new(limits, seed));
+        TrackerState { registry, start: Instant::now(), date: Date::new(), epoch }
     }
 
     /// Forgets some of the entries that have expired. Returns whether there are more.
@@ -47,6 +48,12 @@ impl TrackerState {
 
     pub(crate) fn set_limits(&self, limits: RegistryLimits) {
         self.registry().set_limits(limits);
+    }
+
+    /// Peers of a resource, as [`Registry::peers_of`] draws them.
+    pub(crate) fn peers_of(&self, resource: ResourceId) -> Vec<PeerEntry> {
+        let now = self.now();
+        self.registry().peers_of(now, resource)
     }
 
     /// The tracker's size in one line.
