@@ -18,6 +18,7 @@ mod driver;
 mod inbox;
 mod library;
 mod limits;
+mod net;
 mod panicked;
 mod peer;
 mod plan;

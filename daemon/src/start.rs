@@ -7,6 +7,7 @@ use crate::descriptors::Descriptors;
 use crate::driver::Driver;
 use crate::inbox::{Context, Input};
 use crate::limits::{Both, LimitBook};
+use crate::net::{Listener, Network};
 use crate::peer::room::Caps;
 use crate::peer::server as peer;
 use crate::plan::{self, Plan};
@@ -35,7 +36,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -116,7 +116,8 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
     let limits = Arc::new(limits);
     let zone = config.zone.as_str().to_owned();
     let peer_id = PeerId(rand::random());
-    let (context, inputs, ended) = Context::new(peer_id, listen, zone, (buckets.download, buckets.upload));
+    let (context, inputs, ended) =
+        Context::new(peer_id, listen, zone, (buckets.download, buckets.upload), Network::System);
     let neighbours_max = shares.links;
     let stop = Arc::new(AtomicBool::new(false));
     let (publisher, settings) = (plan.publisher.clone(), reload::settings(config, neighbours_max));
@@ -290,7 +291,7 @@ fn make_runtime_folder(folder: &Path) -> io::Result<()> {
 
 /// Listens at the configured address. A daemon with a DIRECTORY argument and no configured address takes the first free
 /// port from [`PEER_PORT`] to [`LAST_PORT`].
-async fn listen_for_peers(plan: &Plan) -> Result<(TcpListener, SocketAddr), StartError> {
+async fn listen_for_peers(plan: &Plan) -> Result<(Listener, SocketAddr), StartError> {
     let all = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
     let (ip, first, last) = match plan.config.listen {
         Some(listen) => (listen.0.ip(), listen.0.port(), listen.0.port()),
@@ -320,5 +321,5 @@ async fn listen_for_peers(plan: &Plan) -> Result<(TcpListener, SocketAddr), Star
             net.ipv4.tcp_allowed_congestion_control lists what it allows");
     }
     let address = listener.local_addr().map_err(|error| failed("cannot listen for peers", &error))?;
-    Ok((listener, address))
+    Ok((Listener::Tcp(listener), address))
 }

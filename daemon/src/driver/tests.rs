@@ -24,6 +24,7 @@ mod zeros;
 use super::Driver;
 use crate::inbox::{Command, Context, Input, Reply, Settings, Wanted};
 use crate::library::{Blocked, Download, Phase};
+use crate::net::Network;
 use crate::store::{Home, NoRoom, Publisher};
 use crate::throttle::Bucket;
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
@@ -71,7 +72,8 @@ impl Rig {
     fn not_restored(folder: Arc<tempfile::TempDir>, home: Home) -> Rig {
         let listen: SocketAddr = "127.0.0.1:1".parse().unwrap();
         let limits = (Bucket::new(RateLimit::None), Bucket::new(RateLimit::None));
-        let (context, inputs, ended) = Context::new(PeerId([1; 16]), listen, String::new(), limits);
+        let (context, inputs, ended) =
+            Context::new(PeerId([1; 16]), listen, String::new(), limits, Network::System);
         let home = Arc::new(home);
         let settings = Settings {
             trackers: Vec::new(),

@@ -6,6 +6,7 @@ use super::input::Input;
 use crate::board::bans::{Bans, Rejections};
 use crate::board::events::EventBoard;
 use crate::board::news::NewsBoard;
+use crate::net::{Network, Stream};
 use crate::snapshot::Snapshot;
 use crate::throttle::{Bucket, LinkLimits};
 use shared::id::PeerId;
@@ -17,7 +18,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, mpsc, watch};
 
 /// How long connecting may take. A peer or a tracker that has not accepted by then counts as unreachable.
@@ -52,6 +52,8 @@ pub struct Context {
     pub snapshots: watch::Sender<Arc<Snapshot>>,
     /// What happened lately, for those who follow it.
     pub events: EventBoard,
+    /// What carries the connections that we make.
+    network: Network,
     /// [`KNOCKS_MAX`] permits for knocks.
     pub knocks: Arc<Semaphore>,
     /// The driver's inputs.
@@ -70,6 +72,7 @@ impl Context {
         listen: SocketAddr,
         zone: String,
         (down, up): (Arc<Bucket>, Arc<Bucket>),
+        network: Network,
     ) -> (Arc<Context>, mpsc::Receiver<Input>, mpsc::UnboundedReceiver<(AskId, AskEnd)>) {
         let (inputs, received) = mpsc::channel(4096);
         let (ended, ended_received) = mpsc::unbounded_channel();
@@ -85,6 +88,7 @@ impl Context {
             rejections: Rejections::default(),
             snapshots: watch::Sender::default(),
             events: EventBoard::default(),
+            network,
             knocks: Arc::new(Semaphore::new(KNOCKS_MAX)),
             inputs,
             ended,
@@ -157,19 +161,16 @@ impl Context {
     ///
     /// # Errors
     /// When connecting fails or takes longer than [`CONNECT_TIMEOUT`].
-    pub async fn connect(&self, to: SocketAddr, bulk: bool) -> io::Result<TcpStream> {
-        let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    pub async fn connect(&self, to: SocketAddr, bulk: bool) -> io::Result<Stream> {
         let own = self.listen.ip().to_canonical();
         let speaks_from_it = !own.is_unspecified()
             && own.is_ipv4() == to.is_ipv4()
             && own.is_loopback() == to.ip().to_canonical().is_loopback();
-        if speaks_from_it {
-            socket.bind(SocketAddr::new(own, 0))?;
-        }
-        let stream = tokio::time::timeout(CONNECT_TIMEOUT, socket.connect(to))
+        let connecting = self.network.connect(speaks_from_it.then_some(own), to);
+        let stream = tokio::time::timeout(CONNECT_TIMEOUT, connecting)
             .await
             .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "no connection in time"))??;
-        shared::rpc::wire::tune(&stream, bulk)?;
+        stream.tune(bulk)?;
         Ok(stream)
     }
 }

@@ -5,7 +5,7 @@ use crate::throttle::Throttled;
 use shared::rpc::PROTOCOL_VERSION;
 use shared::rpc::control::Rejection;
 use shared::rpc::peer::{HelloRefused, LinkKind, PeerCaller, Welcome, ZONE_BYTES_MAX};
-use shared::rpc::wire::{self, Batched, CallError, ClientOptions, LinkEnd, Meter};
+use shared::rpc::wire::{self, CallError, ClientOptions, LinkEnd, Meter};
 use shared::swarm::{DropReason, PeerAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -73,7 +73,7 @@ impl DialedConnection {
         let limits = context.limits();
         limits.bulk.store(bulk, Ordering::Relaxed);
         let options = ClientOptions { meter, ..ClientOptions::default() };
-        let stream = Throttled::new(Batched::new(stream), limits);
+        let stream = Throttled::new(stream.batched(), limits);
         let (caller, carrier): (PeerCaller, _) = wire::client(stream, options);
         let mut carrier = tokio::spawn(async move {
             let end = carrier.await;

@@ -4,6 +4,7 @@ use super::room::{Caps, Room};
 use crate::board::feed::NewsFeed;
 use crate::inbox::{Answer, Context, Input};
 use crate::library::{ReadError, Source, Traffic};
+use crate::net::{Listener, Stream};
 use crate::throttle::{PAUSED_RETRY, Throttled};
 use bytes::Bytes;
 use shared::chunk::ChunkIndex;
@@ -23,7 +24,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tarpc::context::Context as CallContext;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
 /// Limits the open calls of one connection: the most requests that the core opens, with some spare. Further calls are
@@ -46,7 +46,7 @@ const COMPLAINT_COST: u32 = 500;
 const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 
 /// Accepts peers forever.
-pub async fn accept(context: Arc<Context>, listener: TcpListener, caps: Caps) {
+pub async fn accept(context: Arc<Context>, listener: Listener, caps: Caps) {
     let room = Room::new(caps);
     let mut complained: Option<Instant> = None;
     loop {
@@ -109,9 +109,9 @@ impl IncomingConnection {
         }
     }
 
-    async fn serve(self, stream: TcpStream) {
+    async fn serve(self, stream: Stream) {
         let from = self.from;
-        if let Err(error) = wire::tune(&stream, true) {
+        if let Err(error) = stream.tune(true) {
             tracing::debug!(peer = %from, %error, "cannot tune the socket");
         }
         let mut limits = self.context.limits();
@@ -410,6 +410,7 @@ impl AsRef<[u8]> for SentChunk {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::Network;
     use crate::throttle::Bucket;
     use shared::host::config::RateLimit;
 
@@ -418,7 +419,7 @@ mod tests {
         let limit = || Bucket::new(RateLimit::None);
         let listen = PeerAddr::from(([127, 0, 0, 1], 1));
         let (context, _, mut ended) =
-            Context::new(PeerId([1; 16]), listen, String::new(), (limit(), limit()));
+            Context::new(PeerId([1; 16]), listen, String::new(), (limit(), limit()), Network::System);
         let traffic = Arc::<Traffic>::default();
         for (ask, is_written) in [(AskId(1), false), (AskId(2), true)] {
             let chunk = ReadChunk { written: Written::default(), bytes: 1234, traffic: traffic.clone() };

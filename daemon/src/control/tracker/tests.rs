@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::inbox::Configured;
+use crate::net::Network;
 use crate::throttle::Bucket;
 use shared::host::config::RateLimit;
 use shared::id::PeerId;
@@ -11,7 +12,8 @@ use tokio::net::{TcpListener, TcpStream};
 fn questions(trackers: &[&TrackerUrl]) -> Arc<Questions> {
     let bucket = || Bucket::new(RateLimit::None);
     let listen = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 7987);
-    let (context, _, _) = Context::new(PeerId([1; 16]), listen, String::new(), (bucket(), bucket()));
+    let (context, _, _) =
+        Context::new(PeerId([1; 16]), listen, String::new(), (bucket(), bucket()), Network::System);
     let trackers = trackers.iter().copied().cloned().collect();
     let configured = Configured { trackers, file_mode: 0o644, file_group: None, files: Vec::new() };
     Questions::new(context, watch::channel(configured).1)

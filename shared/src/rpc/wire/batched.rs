@@ -48,6 +48,11 @@ impl Batched {
         Batched { stream, low_water: 1, rate: 0.0, sample: None }
     }
 
+    /// The connection, for its options.
+    pub fn get_ref(&self) -> &TcpStream {
+        &self.stream
+    }
+
     /// Prepares a read into a buffer with `room` bytes. If the kernel refuses the option, that only costs speed.
     fn expect(&mut self, room: usize) {
         if room < BODY_BYTES_MIN {
