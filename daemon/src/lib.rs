@@ -32,6 +32,8 @@ mod throttle;
 mod tracker;
 mod watch;
 mod watchdog;
+#[cfg(test)]
+mod whole;
 
 #[cfg(feature = "fuzz")]
 pub use store::fuzz;

@@ -1,0 +1,3 @@
+//! The whole system on virtual time: the real code of several machines in one process, under one seed.
+
+mod hooks;
