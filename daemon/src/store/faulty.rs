@@ -6,31 +6,22 @@
 //! the bytes at once, as if they were dropped from the page cache. A write-back that fails is reported once to each
 //! open file, as on Linux, and its bytes can be read until the power is cut.
 
+mod refusals;
+mod state;
+
+pub use refusals::DiskFault;
+
 use super::disk::{Medium, Open, Step, System};
 use super::root::Root;
 use super::undo::{Change, Undo};
-use std::collections::BTreeMap;
+use refusals::Refusal;
+use state::State;
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-
-/// The way in which the disk fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DiskFault {
-    /// The disk is full; files can still be removed.
-    Full,
-    /// All changes and syncs fail.
-    Broken,
-    /// All changes fail.
-    ReadOnly,
-    /// The write-back of a file fails once. Only the next sync of it reports that.
-    WriteBack,
-    /// ttd panics once when it syncs or copies a file.
-    Panic,
-}
 
 /// A faulty disk on top of the real one.
 #[derive(Debug)]
@@ -52,22 +43,6 @@ enum Hold {
     Nothing,
     Next,
     One,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// The failed write-backs of each inode, and whether the last one was reported to any file.
-    failures: BTreeMap<u64, (u64, bool)>,
-    /// How many of them were reported to each open file.
-    told: BTreeMap<RawFd, u64>,
-    steps: u64,
-    stop_at: Option<u64>,
-    torn: bool,
-    refuse: Option<(u64, DiskFault)>,
-    refused: u64,
-    /// Changes that are not durable yet and can be undone, in order.
-    undo: Vec<Undo>,
-    buried: u64,
 }
 
 impl Faulty {
@@ -188,22 +163,14 @@ impl Faulty {
             return Err(io::Error::other("the machine has stopped"));
         }
         let Some((_, refusal)) = state.refuse.filter(|(from, _)| state.steps >= *from) else { return Ok(()) };
-        let errno = match (refusal, step) {
-            (DiskFault::Full, Some(step)) if step.needs_no_room() => return Ok(()),
-            (
-                DiskFault::ReadOnly,
-                Some(Step::SyncFile { .. } | Step::SyncFolder { .. } | Step::SyncAll { .. }),
-            )
-            | (DiskFault::WriteBack, _) => return Ok(()),
-            (DiskFault::Panic, Some(Step::SyncFile { .. } | Step::Copy { .. } | Step::SyncFolder { .. })) => {
+        let errno = match refusal.refusal(step) {
+            Refusal::None => return Ok(()),
+            Refusal::Error(errno) => errno,
+            Refusal::Panic => {
                 state.refuse = None;
                 state.refused += 1;
                 panic!("a mistake of ttd's");
             }
-            (DiskFault::Panic, _) => return Ok(()),
-            (DiskFault::Full, _) => rustix::io::Errno::NOSPC,
-            (DiskFault::ReadOnly, _) => rustix::io::Errno::ROFS,
-            (DiskFault::Broken, _) => rustix::io::Errno::IO,
         };
         state.refused += 1;
         if let Some(Step::SyncFile { file }) = step {
@@ -372,124 +339,5 @@ impl Faulty {
         System.perform(step)?;
         state.note_name(path, Change::Removed { path: path.to_owned(), grave });
         Ok(())
-    }
-}
-
-impl State {
-    fn note_bytes(&mut self, file: &File, offset: u64, written: u64) -> io::Result<()> {
-        let metadata = file.metadata()?;
-        let there = metadata.len().saturating_sub(offset).min(written);
-        let mut old = vec![0; there as usize];
-        file.read_exact_at(&mut old, offset)?;
-        let (inode, bytes, modified) = (metadata.ino(), metadata.len(), metadata.modified()?);
-        // Lost bytes are written again: the disk still has what was there before them.
-        let is_again = |undo: &mut Undo| match undo {
-            Undo::Bytes { lost: true, inode: of, offset: from, written: len, .. } => {
-                *of == inode && *from >= offset && *from + *len <= offset + written
-            }
-            _ => false,
-        };
-        let again: Vec<Undo> = self.undo.extract_if(.., is_again).collect();
-        for undo in again.into_iter().rev() {
-            if let Undo::Bytes { offset: from, written: len, old: mut before, .. } = undo {
-                before.resize(len as usize, 0);
-                old.resize(written as usize, 0);
-                old[(from - offset) as usize..][..len as usize].copy_from_slice(&before);
-            }
-        }
-        let (file, lost) = (file.try_clone()?, false);
-        self.undo.push(Undo::Bytes { file, inode, offset, old, written, bytes, modified, lost });
-        Ok(())
-    }
-
-    /// A newly opened file gets a report of a failed write-back only if no other file got it.
-    fn opened(&mut self, file: &File) -> io::Result<()> {
-        let (failures, is_told) = self.failures.get(&file.metadata()?.ino()).copied().unwrap_or((0, true));
-        self.told.insert(file.as_raw_fd(), failures - u64::from(!is_told));
-        Ok(())
-    }
-
-    /// Makes the writes to a file durable, or fails.
-    fn sync(&mut self, file: &File) -> io::Result<()> {
-        let synced = file.metadata()?.ino();
-        let is_of =
-            |undo: &Undo| matches!(undo, Undo::Bytes { inode, lost, .. } if *inode == synced && !*lost);
-        let fails = matches!(self.refuse, Some((from, DiskFault::WriteBack)) if self.steps >= from);
-        if fails && self.undo.iter().any(is_of) {
-            self.refuse = None;
-            self.failures.entry(synced).or_default().0 += 1;
-            self.failures.entry(synced).and_modify(|(_, is_told)| *is_told = false);
-            for undo in &mut self.undo {
-                if let Undo::Bytes { inode, lost, .. } = undo
-                    && *inode == synced
-                {
-                    *lost = true;
-                }
-            }
-        }
-        self.undo.retain(|undo| !is_of(undo));
-        let Some((failures, is_told)) = self.failures.get_mut(&synced) else { return Ok(()) };
-        let told = self.told.entry(file.as_raw_fd()).or_default();
-        if *told == *failures {
-            return Ok(());
-        }
-        (*told, *is_told) = (*failures, true);
-        self.refused += 1;
-        Err(rustix::io::Errno::IO.into())
-    }
-
-    /// Makes the names in a directory durable.
-    fn sync_names(&mut self, path: &Path) -> io::Result<()> {
-        self.undo.retain(|undo| !matches!(undo, Undo::Name { folder, .. } if folder == path));
-        Ok(())
-    }
-
-    /// Makes everything durable, or fails.
-    fn sync_all(&mut self) -> io::Result<()> {
-        let fails = matches!(self.refuse, Some((from, DiskFault::WriteBack)) if self.steps >= from);
-        let mut is_any_lost = false;
-        for undo in &mut self.undo {
-            if let Undo::Bytes { lost, inode, .. } = undo
-                && fails
-                && !*lost
-            {
-                (*lost, is_any_lost) = (true, true);
-                let (failures, is_told) = self.failures.entry(*inode).or_default();
-                (*failures, *is_told) = (*failures + 1, false); // a sync of the file reports it, too
-            }
-        }
-        self.undo.retain(|undo| matches!(undo, Undo::Bytes { lost: true, .. }));
-        if !is_any_lost {
-            return Ok(());
-        }
-        self.refuse = None;
-        self.refused += 1;
-        Err(rustix::io::Errno::IO.into())
-    }
-
-    /// The files with bytes that are not durable yet.
-    fn inodes(&self) -> Vec<u64> {
-        let inode = |undo: &Undo| match undo {
-            Undo::Bytes { inode, .. } => Some(*inode),
-            Undo::Name { .. } => None,
-        };
-        self.undo.iter().filter_map(inode).collect()
-    }
-
-    fn note_name(&mut self, path: &Path, change: Change) {
-        let folder = path.parent().unwrap_or(path).to_owned();
-        self.undo.push(Undo::Name { folder, change });
-    }
-
-    fn lose_bytes(&mut self, lost: u64) {
-        let mut kept = Vec::new();
-        while let Some(undo) = self.undo.pop() {
-            match undo {
-                Undo::Bytes { inode, .. } if inode == lost => undo.perform(),
-                undo => kept.push(undo),
-            }
-        }
-        kept.reverse();
-        self.undo = kept;
     }
 }
