@@ -8,6 +8,7 @@
 
 mod refusals;
 mod state;
+mod tests;
 
 pub use refusals::DiskFault;
 
@@ -16,6 +17,7 @@ use super::root::Root;
 use super::undo::{Change, Undo};
 use refusals::Refusal;
 use state::State;
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsRawFd;
@@ -124,6 +126,7 @@ impl Faulty {
     pub fn cut_power(&self, mut goes: impl FnMut() -> bool) {
         let mut state = self.state();
         let mut names_go = true;
+        state.failures.clear(); // whoever opens a file then finds it as it is on the disk
         while let Some(undo) = state.undo.pop() {
             if let Undo::Name { .. } = undo {
                 names_go &= goes();
@@ -134,6 +137,25 @@ impl Faulty {
                 undo.perform();
             }
         }
+    }
+
+    /// Works again after [`stop_at`](Faulty::stop_at), for another process: files that were open are closed. What was
+    /// not synced can still be lost by a power cut.
+    pub fn revive(&self) {
+        self.let_go();
+        let mut state = self.state();
+        state.stop_at = None;
+        state.told.clear();
+    }
+
+    /// The inodes of files with bytes that were lost although they can still be read, in order.
+    pub fn lost(&self) -> BTreeSet<u64> {
+        let state = self.state();
+        let inode = |undo: &Undo| match undo {
+            Undo::Bytes { inode, lost: true, .. } => Some(*inode),
+            _ => None,
+        };
+        state.undo.iter().filter_map(inode).collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -14,6 +14,8 @@ pub enum DiskFault {
     ReadOnly,
     /// The write-back of a file fails once. Only the next sync of it reports that.
     WriteBack,
+    /// The same, of the file with this inode.
+    WriteBackOf(u64),
     /// ttd panics once when it syncs or copies a file.
     Panic,
 }
@@ -37,7 +39,7 @@ impl DiskFault {
                 DiskFault::ReadOnly,
                 Some(Step::SyncFile { .. } | Step::SyncFolder { .. } | Step::SyncAll { .. }),
             ) => Refusal::None,
-            (DiskFault::WriteBack, _) => Refusal::None,
+            (DiskFault::WriteBack | DiskFault::WriteBackOf(_), _) => Refusal::None,
             (DiskFault::Panic, Some(Step::SyncFile { .. } | Step::Copy { .. } | Step::SyncFolder { .. })) => {
                 Refusal::Panic
             }
@@ -46,5 +48,10 @@ impl DiskFault {
             (DiskFault::ReadOnly, _) => Refusal::Error(Errno::ROFS),
             (DiskFault::Broken, _) => Refusal::Error(Errno::IO),
         }
+    }
+
+    /// Whether the write-back of this file fails.
+    pub(super) fn is_of_write_back(self, inode: u64) -> bool {
+        self == DiskFault::WriteBack || self == DiskFault::WriteBackOf(inode)
     }
 }

@@ -59,13 +59,17 @@ impl State {
         Ok(())
     }
 
+    /// Whether the write-back of this file fails now.
+    fn loses(&self, inode: u64) -> bool {
+        self.refuse.is_some_and(|(from, fault)| self.steps >= from && fault.is_of_write_back(inode))
+    }
+
     /// Makes the writes to a file durable, or fails.
     pub(super) fn sync(&mut self, file: &File) -> io::Result<()> {
         let synced = file.metadata()?.ino();
         let is_of =
             |undo: &Undo| matches!(undo, Undo::Bytes { inode, lost, .. } if *inode == synced && !*lost);
-        let fails = matches!(self.refuse, Some((from, DiskFault::WriteBack)) if self.steps >= from);
-        if fails && self.undo.iter().any(is_of) {
+        if self.loses(synced) && self.undo.iter().any(is_of) {
             self.refuse = None;
             self.failures.entry(synced).or_default().0 += 1;
             self.failures.entry(synced).and_modify(|(_, is_told)| *is_told = false);
@@ -96,11 +100,11 @@ impl State {
 
     /// Makes everything durable, or fails.
     pub(super) fn sync_all(&mut self) -> io::Result<()> {
-        let fails = matches!(self.refuse, Some((from, DiskFault::WriteBack)) if self.steps >= from);
+        let fault = self.refuse.filter(|(from, _)| self.steps >= *from).map(|(_, fault)| fault);
         let mut is_any_lost = false;
         for undo in &mut self.undo {
             if let Undo::Bytes { lost, inode, .. } = undo
-                && fails
+                && fault.is_some_and(|fault| fault.is_of_write_back(*inode))
                 && !*lost
             {
                 (*lost, is_any_lost) = (true, true);
