@@ -1,10 +1,14 @@
 //! The connections to other machines: dialing, accepting, and the bytes. All peers and trackers are reached through
 //! here, so that a test can put streams in memory in the place of TCP.
 
+#[cfg(test)]
+use crate::whole::cable::{Cable, CableListener, Cables};
 use shared::rpc::wire::{self, Batched};
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
+#[cfg(test)]
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -14,6 +18,9 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 pub enum Network {
     /// TCP of this machine.
     System,
+    /// Streams in memory.
+    #[cfg(test)]
+    Cables(Arc<Cables>),
 }
 
 impl Network {
@@ -30,6 +37,11 @@ impl Network {
                 }
                 Ok(Stream::Plain(socket.connect(to).await?))
             }
+            #[cfg(test)]
+            Network::Cables(cables) => {
+                let from = from.expect("a machine of a world has one address and dials others");
+                cables.connect(from, to).await.map(Stream::Cable)
+            }
         }
     }
 }
@@ -39,6 +51,9 @@ impl Network {
 pub enum Listener {
     /// A TCP port of this machine.
     Tcp(TcpListener),
+    /// A port in memory.
+    #[cfg(test)]
+    Cable(CableListener),
 }
 
 impl Listener {
@@ -52,6 +67,10 @@ impl Listener {
             Listener::Tcp(listener) => {
                 listener.accept().await.map(|(stream, from)| (Stream::Plain(stream), from))
             }
+            #[cfg(test)]
+            Listener::Cable(listener) => {
+                listener.accept().await.map(|(cable, from)| (Stream::Cable(cable), from))
+            }
         }
     }
 }
@@ -63,6 +82,9 @@ pub enum Stream {
     Plain(TcpStream),
     /// TCP whose bodies are read in large pieces.
     Bulk(Batched),
+    /// A stream in memory.
+    #[cfg(test)]
+    Cable(Cable),
 }
 
 impl Stream {
@@ -74,6 +96,8 @@ impl Stream {
         match self {
             Stream::Plain(stream) => wire::tune(stream, bulk),
             Stream::Bulk(stream) => wire::tune(stream.get_ref(), bulk),
+            #[cfg(test)]
+            Stream::Cable(_) => Ok(()),
         }
     }
 
@@ -81,7 +105,7 @@ impl Stream {
     pub fn batched(self) -> Stream {
         match self {
             Stream::Plain(stream) => Stream::Bulk(Batched::new(stream)),
-            bulk @ Stream::Bulk(_) => bulk,
+            other => other,
         }
     }
 }
@@ -92,6 +116,8 @@ macro_rules! on_stream {
         match $stream {
             Stream::Plain($io) => $call,
             Stream::Bulk($io) => $call,
+            #[cfg(test)]
+            Stream::Cable($io) => $call,
         }
     };
 }
