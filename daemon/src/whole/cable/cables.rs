@@ -119,7 +119,7 @@ impl Cables {
             let arrival = {
                 let mut fabric = self.fabric();
                 let path = fabric.path(from, to, sent);
-                path.arrival(sent + path.latency)
+                path.arrival(sent + path.latency())
             };
             if timeout_at(arrival, changed).await.is_err() {
                 return sleep_until(arrival).await;
@@ -132,7 +132,8 @@ impl Cables {
 impl Cables {
     /// Sets the latency.
     pub(crate) fn set_latency(&self, from: IpAddr, to: IpAddr, latency: Duration) {
-        self.fabric().path(from, to, Instant::now()).latency = latency;
+        let now = Instant::now();
+        self.fabric().path(from, to, now).set_latency(now, latency);
     }
 
     /// Limits all that a machine sends, in bytes per second.
@@ -149,13 +150,15 @@ impl Cables {
 
     /// Limits what is sent, in bytes per second.
     pub(crate) fn slow(&self, from: IpAddr, to: IpAddr, rate: Option<u64>) {
-        self.fabric().path(from, to, Instant::now()).rate = rate;
+        let now = Instant::now();
+        self.fabric().path(from, to, now).slow(now, rate);
         self.look_again();
     }
 
     /// What those who dial meet from now on.
     pub(crate) fn refuse(&self, from: IpAddr, to: IpAddr, refusal: Option<Refusal>) {
-        self.fabric().path(from, to, Instant::now()).refusal = refusal;
+        let now = Instant::now();
+        self.fabric().path(from, to, now).refuse(now, refusal);
     }
 
     /// Breaks all connections between two machines, in both directions. Returns their number.
@@ -188,10 +191,7 @@ impl Cables {
     /// Ends all faults of paths: what is held arrives, nothing is slowed or refused. What is broken stays broken.
     pub(crate) fn calm(&self) {
         let now = Instant::now();
-        for path in self.fabric().paths() {
-            path.release(now);
-            (path.rate, path.refusal) = (None, None);
-        }
+        self.fabric().paths().for_each(|path| path.calm(now));
         self.look_again();
     }
 
@@ -215,6 +215,15 @@ impl Cables {
         let now = Instant::now();
         let have_power = [from, to].iter().all(|ip| !self.ports().off.contains(ip));
         have_power && !self.is_held(from, to) && self.fabric().refusal(from, to, now).is_none()
+    }
+
+    /// Since when nothing is wrong between two machines in either direction; `None` while something is.
+    pub(crate) fn quiet_since(&self, a: IpAddr, b: IpAddr) -> Option<Instant> {
+        let now = Instant::now();
+        let mut fabric = self.fabric();
+        let (there, back) =
+            (fabric.path(a, b, now).quiet_since(now), fabric.path(b, a, now).quiet_since(now));
+        there.zip(back).map(|(there, back)| there.max(back))
     }
 
     /// Since when the oldest connection between two machines is open that both can use; `None` without one.

@@ -157,7 +157,7 @@ impl Fabric {
     }
 
     pub(super) fn latency(&mut self, from: IpAddr, to: IpAddr, now: Instant) -> Duration {
-        self.path(from, to, now).latency
+        self.path(from, to, now).latency()
     }
 
     fn uplink(&mut self, of: IpAddr, now: Instant) -> &mut Uplink {
@@ -244,7 +244,7 @@ impl Fabric {
         let jitter_ms = self.path(from, to, start).jitter.as_millis() as u64;
         let jitter = Duration::from_millis(self.draw(0..=jitter_ms));
         let uplink_rate = self.uplink(from, start).rate;
-        let path_rate = self.path(from, to, start).rate;
+        let path_rate = self.path(from, to, start).rate();
         let slowest = uplink_rate.into_iter().chain(path_rate).min();
         // 20 ms of the rate, so that slow links are shared finely, too.
         let turn = slowest.map_or(TURN_BYTES_MAX, |rate| (rate as usize / 50).clamp(1 << 10, TURN_BYTES_MAX));
@@ -257,7 +257,7 @@ impl Fabric {
         self.uplink(from, start).free_at = left;
         let path = self.path(from, to, start);
         path.free_at = start + took(path_rate);
-        let arrival = left.max(path.free_at) + path.latency + jitter;
+        let arrival = left.max(path.free_at) + path.latency() + jitter;
         let pipe = &mut self.connections.get_mut(&number).expect("it was there just now").pipes[side];
         pipe.fly(arrival, piece);
         if pipe.has_waiting() {
@@ -429,6 +429,6 @@ impl Fabric {
 
     /// What those who dial meet on this path.
     pub(super) fn refusal(&mut self, from: IpAddr, to: IpAddr, now: Instant) -> Option<Refusal> {
-        self.path(from, to, now).refusal
+        self.path(from, to, now).refusal()
     }
 }

@@ -15,21 +15,23 @@ pub(crate) enum Refusal {
 /// One direction between two machines. Its connections share its rate.
 #[derive(Debug)]
 pub(super) struct Path {
-    pub(super) latency: Duration,
+    latency: Duration,
     /// The most that is added to the latency of a piece.
     pub(super) jitter: Duration,
     /// The bytes per second, if the path is narrower than the uplink.
-    pub(super) rate: Option<u64>,
+    rate: Option<u64>,
     /// When the bytes that were sent have left it.
     pub(super) free_at: Instant,
     /// Whatever would arrive from the first moment on arrives at the second.
     hold: Option<(Instant, Instant)>,
-    pub(super) refusal: Option<Refusal>,
+    refusal: Option<Refusal>,
+    /// When something was set or ended last.
+    changed: Instant,
 }
 
 impl Path {
     pub(super) fn new(latency: Duration, jitter: Duration, now: Instant) -> Path {
-        Path { latency, jitter, rate: None, free_at: now, hold: None, refusal: None }
+        Path { latency, jitter, rate: None, free_at: now, hold: None, refusal: None, changed: now }
     }
 
     /// Holds back what would arrive from now on. A hold that is in force becomes longer.
@@ -40,9 +42,42 @@ impl Path {
         };
     }
 
-    /// Ends a hold.
-    pub(super) fn release(&mut self, now: Instant) {
-        self.hold = self.hold.map(|(from, until)| (from, until.min(now)));
+    pub(super) fn latency(&self) -> Duration {
+        self.latency
+    }
+
+    pub(super) fn set_latency(&mut self, now: Instant, latency: Duration) {
+        (self.latency, self.changed) = (latency, now);
+    }
+
+    pub(super) fn rate(&self) -> Option<u64> {
+        self.rate
+    }
+
+    pub(super) fn slow(&mut self, now: Instant, rate: Option<u64>) {
+        (self.rate, self.changed) = (rate, now);
+    }
+
+    pub(super) fn refusal(&self) -> Option<Refusal> {
+        self.refusal
+    }
+
+    pub(super) fn refuse(&mut self, now: Instant, refusal: Option<Refusal>) {
+        (self.refusal, self.changed) = (refusal, now);
+    }
+
+    /// Ends the faults.
+    pub(super) fn calm(&mut self, now: Instant) {
+        if self.quiet_since(now).is_none() {
+            self.hold = self.hold.map(|(from, until)| (from, until.min(now)));
+            (self.rate, self.refusal, self.changed) = (None, None, now);
+        }
+    }
+
+    /// Since when it works as always; `None` while it is held, slow or refused.
+    pub(super) fn quiet_since(&self, now: Instant) -> Option<Instant> {
+        let is_quiet = !self.is_held(now) && self.rate.is_none() && self.refusal.is_none();
+        is_quiet.then(|| self.hold.map_or(self.changed, |(_, until)| until.max(self.changed)))
     }
 
     pub(super) fn is_held(&self, now: Instant) -> bool {

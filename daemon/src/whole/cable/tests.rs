@@ -110,8 +110,10 @@ async fn a_hold_delays_one_direction_and_loses_nothing() {
     near.read_exact(&mut [0; 4]).await.unwrap();
     assert_eq!(start.elapsed(), 10 * MS);
     assert!(cables.is_held(machine(2), machine(1)) && !cables.can_dial(machine(2), machine(1)));
+    assert_eq!(cables.quiet_since(machine(2), machine(1)), None);
     assert_eq!(far.read_u8().await.unwrap(), b'b');
     assert_eq!(start.elapsed(), 5000 * MS);
+    assert_eq!(cables.quiet_since(machine(2), machine(1)), Some(start + 5000 * MS));
     cables.hold(machine(1), machine(2), start + 3_600_000 * MS);
     near.write_all(b"c").await.unwrap();
     let dialing = tokio::spawn({
@@ -121,6 +123,7 @@ async fn a_hold_delays_one_direction_and_loses_nothing() {
     assert!(timeout(1000 * MS, far.read_u8()).await.is_err());
     assert!(!dialing.is_finished());
     cables.calm();
+    assert_eq!(cables.quiet_since(machine(2), machine(1)), Some(Instant::now()));
     assert_eq!(far.read_u8().await.unwrap(), b'c');
     assert_eq!(dialing.await.unwrap().unwrap_err().kind(), ErrorKind::ConnectionRefused);
     assert!(start.elapsed() < 6100 * MS, "{:?}", start.elapsed());
