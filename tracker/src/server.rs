@@ -1,6 +1,6 @@
 //! Accepts connections, and ends them.
 
-use crate::memory::RegistryLimits;
+use crate::memory::{RegistryLimits, Size};
 use crate::pool::ConnectionPool;
 use crate::service::{TrackerConnection, TrackerState};
 use shared::host::config::TrackerConfig;
@@ -193,9 +193,19 @@ impl Handle {
         self.state.peers_of(resource)
     }
 
+    /// The size of the memory.
+    pub fn size(&self) -> Size {
+        self.state.size()
+    }
+
+    /// The number of connections, also of those that have not said hello.
+    pub fn connections(&self) -> usize {
+        self.pool.taken()
+    }
+
     /// The tracker's size in one line.
     pub fn status(&self) -> String {
-        self.state.status(self.pool.taken())
+        self.state.status(self.connections())
     }
 }
 
@@ -272,8 +282,9 @@ mod tests {
             connect.send(Accepted { stream, peer, own }).await.unwrap();
             assert_eq!(greet(dialed, number).await, 99);
         }
+        assert_eq!(handle.size().entries, 0);
         let both_ended = async {
-            while !handle.status().starts_with("connections 0,") {
+            while handle.connections() > 0 {
                 tokio::task::yield_now().await;
             }
         };

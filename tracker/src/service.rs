@@ -3,7 +3,7 @@
 use crate::call_rate::{CALL, CallRate, HASHES, OFFER, PAGE, PASSED, WALKED};
 use crate::date::Date;
 use crate::lines::Lines;
-use crate::memory::{Refusal, Registry, RegistryLimits, Who, known_as, seen_from};
+use crate::memory::{Refusal, Registry, RegistryLimits, Size, Who, known_as, seen_from};
 use crate::pool::ConnectionPlace;
 use shared::chunk::ChunkCount;
 use shared::hostname::{HOSTNAME_BYTES_MAX, cleaned};
@@ -56,15 +56,19 @@ impl TrackerState {
         self.registry().peers_of(now, resource)
     }
 
+    pub(crate) fn size(&self) -> Size {
+        self.registry().size()
+    }
+
     /// The tracker's size in one line.
     pub(crate) fn status(&self, connections: usize) -> String {
-        let size = self.registry().size();
+        let size = self.size();
         let (swarms, entries, published) = (size.swarms, size.entries, size.publications);
         format!("connections {connections}, swarms {swarms}, entries {entries}, published {published}")
     }
 
     pub(crate) fn report(&self, connections: usize) {
-        let size = self.registry().size();
+        let size = self.size();
         tracing::info!(
             connections,
             entries = size.entries,

@@ -188,6 +188,13 @@ impl Cables {
         }
     }
 
+    /// Ends the faults of one path.
+    pub(crate) fn heal(&self, from: IpAddr, to: IpAddr) {
+        let now = Instant::now();
+        self.fabric().path(from, to, now).calm(now);
+        self.look_again();
+    }
+
     /// Ends all faults of paths: what is held arrives, nothing is slowed or refused. What is broken stays broken.
     pub(crate) fn calm(&self) {
         let now = Instant::now();
