@@ -58,6 +58,8 @@ pub(crate) struct Node {
     pub(crate) news: BTreeMap<SwarmKey, Fresh>,
     /// Its own open requests.
     pub(crate) calls: BTreeMap<RequestId, Call>,
+    /// The most requests that it had open at once.
+    pub(crate) calls_peak: usize,
     /// The questions that it is asked.
     pub(crate) asks: BTreeMap<AskId, Asked>,
     /// Bytes that it sent, and received.
@@ -118,6 +120,7 @@ impl Node {
             subscribers: BTreeMap::new(),
             news: BTreeMap::new(),
             calls: BTreeMap::new(),
+            calls_peak: 0,
             asks: BTreeMap::new(),
             sent: 0,
             received: 0,

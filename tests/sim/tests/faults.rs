@@ -67,6 +67,10 @@ fn a_corrupt_chunk_is_fetched_elsewhere() {
         world.fault(liar, Fault::Corrupt(key, ChunkIndex(chunk)), Duration::ZERO);
     }
     world.run_to_end(Duration::from_secs(10));
+    let corrupted = world.corrupted();
+    assert!(!corrupted.is_empty(), "nobody asked the liar for what it sends corrupt");
+    assert!(corrupted.iter().all(|&(_, from, chunk)| from == liar && [3, 7].contains(&chunk.0)));
+    assert!((1..=4).all(|node| world.finished(NodeId(node), key).is_some()));
 }
 
 #[test]
@@ -108,6 +112,7 @@ fn a_silent_machine_is_passed_over() {
         world.run_until(Duration::from_secs(10), |world| {
             (1..=5).all(|node| world.finished(NodeId(node), key).is_some())
         });
+        assert!(world.broken_off(silent) > 0, "nobody waited for a chunk of machine {}", silent.0);
     }
 }
 
@@ -156,6 +161,7 @@ fn everything_stays_bounded_when_many_resources_are_fetched() {
         world.leech(leecher, key, Duration::ZERO);
     }
     world.run_to_end(Duration::from_secs(10));
+    assert_eq!(world.requests_peak(leecher), 12, "the limit was reached and held");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Swarms in which nothing goes wrong.
 
 use shared::id::SwarmKey;
+use shared::window::WINDOW_CHUNKS_MAX;
 use sim::{Link, Log, NodeId, Setup, Sharing, World, bound};
 use std::time::Duration;
 
@@ -134,7 +135,10 @@ fn an_empty_resource_is_had_by_whoever_joins() {
 fn more_chunks_than_the_window_spans() {
     let fast = Link::symmetric(10_000_000_000);
     let (mut world, _) = World::fleet(Setup { check: false, ..setup(1) }, 2, 2500, fast);
+    const { assert!(2500 > WINDOW_CHUNKS_MAX) };
     world.run_to_end(MINUTE);
+    let last = world.window_begin_max().0;
+    assert!(last > 2500 - WINDOW_CHUNKS_MAX, "the last window began at chunk {last}");
 }
 
 #[test]

@@ -25,6 +25,7 @@ impl World {
                 self.heap.push(at, Happening::Subscribe { from: node, to, added, removed });
             }
             Action::Pick { request, peer, key, wanted } => {
+                self.window_begin_max = self.window_begin_max.max(wanted.first());
                 self.call(node, peer, request, key, What::Pick(wanted))
             }
             Action::Get { request, peer, key, index } => {
@@ -67,7 +68,9 @@ impl World {
         let to = NodeId::of(to).expect("only machines of this world are asked");
         assert!(self.nodes[from.0].links.contains(&to), "seed {}: asked without a link", self.setup.seed);
         self.asked += 1;
-        self.nodes[from.0].calls.insert(request, Call { to, ask: None });
+        let caller = &mut self.nodes[from.0];
+        caller.calls.insert(request, Call { to, ask: None });
+        caller.calls_peak = caller.calls_peak.max(caller.calls.len());
         let at = self.arrival(from);
         self.heap.push(at, Happening::Ask { from, to, request, key, what });
     }
@@ -169,6 +172,9 @@ impl World {
     }
 
     pub(super) fn verified(&mut self, node: NodeId, result: Event) {
+        if let Event::Corrupt { index, peer, .. } = result {
+            self.corrupted.extend(NodeId::of(peer).map(|from| (node, from, index)));
+        }
         if let Event::Stored { key, index } = result
             && let Some(have) = self.nodes[node.0].have.get_mut(&key)
             && have.insert(index)

@@ -69,7 +69,9 @@ impl World {
             Fault::Silent => {
                 self.nodes[node.0].silent = true;
                 let flows = self.network.flows_of(node).into_iter().filter(|(_, route)| route.from == node);
-                flows.collect::<Vec<_>>().into_iter().for_each(|(flow, route)| self.take_off(flow, route));
+                let flows = flows.collect::<Vec<_>>();
+                self.broken_off.insert(node, flows.len());
+                flows.into_iter().for_each(|(flow, route)| self.take_off(flow, route));
             }
             Fault::Hollow => self.nodes[node.0].hollow = true,
             Fault::CorruptNext(chunks) => self.nodes[node.0].corrupt_next = chunks,

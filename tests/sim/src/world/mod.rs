@@ -47,6 +47,9 @@ pub struct World {
     chance: u64,
     finished: BTreeMap<(NodeId, SwarmKey), Time>,
     dropped: BTreeSet<(NodeId, NodeId, DropReason)>,
+    corrupted: BTreeSet<(NodeId, NodeId, ChunkIndex)>,
+    broken_off: BTreeMap<NodeId, usize>,
+    window_begin_max: ChunkIndex,
     asked: u64,
     refused: u64,
     steps: u64,
@@ -128,6 +131,9 @@ impl World {
             chance: setup.seed,
             finished: BTreeMap::new(),
             dropped: BTreeSet::new(),
+            corrupted: BTreeSet::new(),
+            broken_off: BTreeMap::new(),
+            window_begin_max: ChunkIndex(0),
             asked: 0,
             refused: 0,
             steps: 0,
@@ -295,6 +301,26 @@ impl World {
     /// Which machine dropped which, and why.
     pub fn dropped(&self) -> &BTreeSet<(NodeId, NodeId, DropReason)> {
         &self.dropped
+    }
+
+    /// The chunks that arrived corrupt: at which machine, from which one.
+    pub fn corrupted(&self) -> &BTreeSet<(NodeId, NodeId, ChunkIndex)> {
+        &self.corrupted
+    }
+
+    /// The number of chunks that a machine was sending when it fell silent.
+    pub fn broken_off(&self, node: NodeId) -> usize {
+        self.broken_off.get(&node).copied().unwrap_or(0)
+    }
+
+    /// The furthest chunk with which the window of a pick began, all machines together.
+    pub fn window_begin_max(&self) -> ChunkIndex {
+        self.window_begin_max
+    }
+
+    /// The most requests that a machine had open at once.
+    pub fn requests_peak(&self, node: NodeId) -> usize {
+        self.nodes[node.0].calls_peak
     }
 
     /// Requests for chunks (and picks) that were sent, all machines together.
