@@ -150,10 +150,8 @@ mod tests {
     fn a_directory_is_the_same_whatever_is_in_it_and_another_one_is_not() {
         let folder = tempfile::tempdir().unwrap();
         if folder.path().metadata().unwrap().created().is_err() {
-            return eprintln!(
-                "skipped: the file system of {} tells no time of birth",
-                folder.path().display()
-            );
+            let place = folder.path().display();
+            return cluster::skip::skipped(&format!("the file system of {place} tells no time of birth"));
         }
         let (path, other) = (folder.path().join("app"), folder.path().join("other"));
         assert!(FileIdentity::of_directory_at(&path).is_none());
