@@ -170,6 +170,16 @@ fn taken(download: &Arc<Download>, index: ChunkIndex) -> Input {
     Input::Taken { download: download.clone(), index, peer, taken: Ok(()) }
 }
 
+/// Waits until a condition holds that depends on no input.
+async fn comes_true(what: &str, holds: impl Fn() -> bool) {
+    let waiting = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    assert!(tokio::time::timeout(CAP, waiting).await.is_ok(), "{what} does not come true");
+}
+
 fn user(uid: u32) -> WantedBy {
     WantedBy::User { uid, name: None }
 }

@@ -1,7 +1,7 @@
 //! A directory with many files takes long to lay out, to publish, to share and to remove. Meanwhile the driver answers,
 //! and the saver saves. Instead of many files the tests have a disk that holds one step until they let it go.
 
-use super::{CAP, Rig, bytes, is_seeding, manifest_of, user};
+use super::{CAP, Rig, bytes, comes_true, is_seeding, manifest_of, user};
 use crate::inbox::{Command, ToShare};
 use crate::store::{Disk, Home, Medium, Open, Root, Step, System};
 use shared::id::ResourceId;
@@ -155,12 +155,7 @@ async fn a_directory_that_is_laid_out_published_or_removed_holds_nobody_up() {
     let trash = || fs::read_dir(rig.file(".tinytorrent/trash")).unwrap().count();
     assert_eq!(trash(), 1);
     disk.let_go();
-    let emptied = async {
-        while trash() > 0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    tokio::time::timeout(CAP, emptied).await.expect("it is deleted");
+    comes_true("that it is deleted", || trash() == 0).await;
     assert_eq!(fs::read(rig.file("app/one")).unwrap(), b"app");
 }
 
@@ -227,10 +222,5 @@ async fn what_an_earlier_run_had_not_deleted_yet_is_deleted_after_the_start() {
         let count = |place: &str| fs::read_dir(rig.file(".tinytorrent").join(place)).unwrap().count();
         count("imports") + count("trash")
     };
-    let emptied = async {
-        while left() > 0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    tokio::time::timeout(CAP, emptied).await.expect("it is deleted");
+    comes_true("that it is deleted", || left() == 0).await;
 }

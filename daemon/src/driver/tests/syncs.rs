@@ -106,9 +106,7 @@ async fn at_the_end_nothing_is_noted_beside_a_sync_that_fails() {
     disk.refuse_from(0, DiskFault::WriteBack);
     rig.receive(&manifest, &bytes[..CHUNKS * CHUNK_BYTES as usize]);
     let slot = rig.driver.home.slot(manifest.key());
-    while !disk.is_holding() {
-        tokio::task::yield_now().await; // the sync that the last chunk began is running
-    }
+    comes_true("that the sync of the last chunk is running", || disk.is_holding()).await;
     let letting_go = disk.clone();
     rig.driver.sync_all();
     let saved = rig.driver.saver.idle();
