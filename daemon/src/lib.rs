@@ -10,12 +10,17 @@
 //! knows each resource; `watch` is what the driver observes over time; `snapshot` is the state that others read;
 //! `store` is the disk.
 
+// Tests start tasks and threads as they like.
+#![cfg_attr(test, allow(clippy::disallowed_methods))]
+
 mod board;
 pub mod cli;
 mod control;
 mod descriptors;
 mod driver;
+mod entropy;
 mod inbox;
+mod jobs;
 mod library;
 mod limits;
 mod net;

@@ -2,6 +2,7 @@
 //! until ttd ends or reads its configuration again; the options of ttd's command line; the limits saved by `ttctl limit
 //! --save`; the configuration. The saved limits are read only at the start, because only ttd writes them.
 
+use crate::jobs;
 use crate::store::{Home, SavedLimits, StoreError};
 use crate::throttle::Bucket;
 use shared::host::config::RateLimit;
@@ -136,7 +137,7 @@ impl LimitBook {
 
     async fn write(&self, saved: SavedLimits) -> Result<(), StoreError> {
         let (home, path) = (self.home.clone(), self.file());
-        let written = tokio::task::spawn_blocking(move || home.save_limits(saved)).await;
+        let written = jobs::run(move || home.save_limits(saved)).await;
         let failed = |error| Err(StoreError { doing: "write", path, source: std::io::Error::other(error) });
         written.unwrap_or_else(failed)?;
         self.known().saved = saved;

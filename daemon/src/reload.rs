@@ -3,6 +3,7 @@
 
 use crate::cli::Args;
 use crate::inbox::{Configured, Context, Input, Settings};
+use crate::jobs;
 use crate::limits::LimitBook;
 use crate::plan::{self, Plan};
 use crate::store::Publisher;
@@ -39,7 +40,7 @@ impl Reloader {
     pub async fn reload(&mut self) {
         let args = self.args.clone();
         // This reads files and may wait for a directory service.
-        let made = tokio::task::spawn_blocking(move || Plan::make(&args)).await;
+        let made = jobs::run(move || Plan::make(&args)).await;
         let made =
             made.unwrap_or_else(|error| Err(StartError::failed("the configuration was not read", &error)));
         match made.and_then(|plan| self.keep_group(plan)) {

@@ -6,6 +6,7 @@ mod job;
 pub use job::Shelf;
 
 use crate::inbox::Context;
+use crate::jobs::Line;
 use crate::library::Download;
 use crate::panicked::caught;
 use crate::store::{FileIdentity, Home, Record, Slot, StoreError};
@@ -14,17 +15,15 @@ use shared::have::HaveMap;
 use shared::id::SwarmKey;
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use tokio::sync::oneshot;
 
 /// The handle of the thread that does the jobs one after another. The queue has no bound, but each job is one step of
 /// one resource.
 #[derive(Debug)]
 pub struct Saver {
-    jobs: mpsc::Sender<Job>,
+    line: Line<Job>,
     unsaved: Unsaved,
-    /// Closes when the thread has done everything.
-    ended: oneshot::Receiver<()>,
 }
 
 impl Saver {
@@ -33,17 +32,11 @@ impl Saver {
     /// # Panics
     /// When the system has no thread for it.
     pub fn start() -> Saver {
-        let (jobs, received) = mpsc::channel();
-        let (until, ended) = oneshot::channel();
         let unsaved = Unsaved::default();
-        let saver = Saver { jobs, unsaved: unsaved.clone(), ended };
-        let work = move || {
-            let _until = until;
-            perform(&received, &unsaved);
-        };
-        let thread = std::thread::Builder::new().name("saver".to_owned()).spawn(work);
-        thread.expect("a daemon that cannot have a thread for its records cannot work");
-        saver
+        let noted = unsaved.clone();
+        let line = Line::start("saver", move |job| perform(job, &noted));
+        let line = line.expect("a daemon that cannot have a thread for its records cannot work");
+        Saver { line, unsaved }
     }
 
     /// Creates a resource's folder under `.tinytorrent`; the returned channel brings the result.
@@ -134,22 +127,18 @@ impl Saver {
 
     /// Waits until all jobs are done and the thread has ended.
     pub async fn end(self) {
-        drop(self.jobs);
-        let _ = self.ended.await;
+        self.line.end().await;
     }
 
     fn job(&self, job: Job) {
-        let _ = self.jobs.send(job); // the thread ends after the last of its senders
+        self.line.send(job);
     }
 }
 
-/// Does jobs in the order in which they come, until the last sender is dropped.
-fn perform(jobs: &mpsc::Receiver<Job>, unsaved: &Unsaved) {
-    for job in jobs {
-        // a panic in one job must not keep the others from being done
-        if let Err(error) = caught(|| job.perform(unsaved)) {
-            tracing::error!(%error, "cannot write to the shared directory");
-        }
+fn perform(job: Job, unsaved: &Unsaved) {
+    // a panic in one job must not keep the others from being done
+    if let Err(error) = caught(|| job.perform(unsaved)) {
+        tracing::error!(%error, "cannot write to the shared directory");
     }
 }
 

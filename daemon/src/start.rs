@@ -5,7 +5,9 @@ use crate::control::common::ControlServer;
 use crate::control::server as control;
 use crate::descriptors::Descriptors;
 use crate::driver::Driver;
+use crate::entropy;
 use crate::inbox::{Context, Input};
+use crate::jobs;
 use crate::limits::{Both, LimitBook};
 use crate::net::{Listener, Network};
 use crate::peer::room::Caps;
@@ -115,7 +117,7 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
     let limits = LimitBook::open(home.clone(), buckets.clone(), options, plan::limits(config));
     let limits = Arc::new(limits);
     let zone = config.zone.as_str().to_owned();
-    let peer_id = PeerId(rand::random());
+    let peer_id = PeerId(entropy::random());
     let (context, inputs, ended) =
         Context::new(peer_id, listen, zone, (buckets.download, buckets.upload), Network::System);
     let neighbours_max = shares.links;
@@ -137,13 +139,13 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
         limits: limits.clone(),
     });
     let caps = Caps { peers_max: shares.peers as usize, strangers_max: shares.strangers as usize };
-    let mut driver = tokio::spawn(driver.run(inputs, ended));
+    let mut driver = jobs::spawn(driver.run(inputs, ended));
     // Most folders are loaded in a moment. The others are loaded while the daemon answers.
     let _ = tokio::time::timeout(LOADED_WITHIN, loaded).await;
     let accepting = [
-        tokio::spawn(peer::accept(context.clone(), peers, caps)),
-        tokio::spawn(control::accept(server, callers)),
-        tokio::spawn(health),
+        jobs::spawn(peer::accept(context.clone(), peers, caps)),
+        jobs::spawn(control::accept(server, callers)),
+        jobs::spawn(health),
     ];
     log_ready(&plan, listen, &context);
     say_ready(&service, &context).await;

@@ -1,6 +1,7 @@
 //! Work for a caller that blocks: it runs outside the async workers.
 
 use crate::inbox::store_error;
+use crate::jobs;
 use crate::store::StoreError;
 use shared::rpc::control::{ControlError, ErrorKind};
 
@@ -11,7 +12,7 @@ use shared::rpc::control::{ControlError, ErrorKind};
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, ControlError> {
-    match tokio::task::spawn_blocking(work).await {
+    match jobs::run(work).await {
         Ok(done) => done.map_err(|error| store_error(&error)),
         Err(error) => Err(ControlError { kind: ErrorKind::Internal, message: error.to_string(), hint: None }),
     }

@@ -4,6 +4,7 @@
 
 use super::quota::Permit;
 use crate::inbox::ToShare;
+use crate::jobs;
 use crate::store::{Import, StoreError};
 use crate::tasks::TaskHandle;
 use bytes::Bytes;
@@ -190,10 +191,7 @@ impl Drop for Importing {
 
 /// Deletes an unfinished import's file outside the async workers.
 fn let_go(import: Import) {
-    match tokio::runtime::Handle::try_current() {
-        Ok(runtime) => drop(runtime.spawn_blocking(move || drop(import))),
-        Err(_) => drop(import), // the daemon is ending
-    }
+    jobs::detach(move || drop(import));
 }
 
 fn refused(message: String) -> ControlError {

@@ -5,6 +5,7 @@ use super::common::ControlServer;
 use super::limit;
 use super::users;
 use crate::inbox::Whole;
+use crate::jobs;
 use rustix::process::getuid;
 use shared::rpc::control::Overview;
 
@@ -12,7 +13,7 @@ use shared::rpc::control::Overview;
 pub async fn overview(server: &ControlServer, whole: Whole) -> Overview {
     let uid = getuid().as_raw();
     let home = server.home.clone();
-    let space = tokio::task::spawn_blocking(move || home.space()).await.ok().and_then(Result::ok);
+    let space = jobs::run(move || home.space()).await.ok().and_then(Result::ok);
     let book = &server.limits;
     Overview {
         uptime_s: server.started.elapsed().as_secs(),

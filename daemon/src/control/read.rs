@@ -2,6 +2,7 @@
 
 use super::quota::Permit;
 use crate::inbox::{Context, Input, Requests, internal};
+use crate::jobs;
 use crate::store::PublishedFile;
 use bytes::Bytes;
 use shared::chunk::ChunkIndex;
@@ -44,7 +45,7 @@ pub async fn read(
         Some(bytes) => Ok(bytes),
         None => Err(changed(&reading)),
     };
-    match tokio::task::spawn_blocking(read).await {
+    match jobs::run(read).await {
         Ok(Ok(bytes)) => Ok(Bytes::from_owner(Sent { bytes: bytes.freeze(), _permit: permit }).into()),
         Ok(Err(changed)) => {
             let key = published.manifest.key();

@@ -17,6 +17,7 @@ use super::read::read;
 use super::tracker::Questions;
 use super::users;
 use crate::inbox::{Configured, Input, Manner, Requests, ToShare, Wanted, store_error};
+use crate::jobs;
 use crate::snapshot::Snapshot;
 use shared::chunk::ChunkIndex;
 use shared::id::{ResourceId, SwarmKey};
@@ -55,7 +56,7 @@ pub async fn accept(server: Arc<ControlServer>, listener: Listener) {
             Ok((stream, who)) => {
                 let (server, callers, questions) = (server.clone(), callers.clone(), questions.clone());
                 let admitted = callers.admit(who.uid);
-                tokio::spawn(async move {
+                jobs::spawn(async move {
                     let admitted = match admitted {
                         Some(admitted) => Some(admitted),
                         None => callers.wait_for_place(who.uid).await,
@@ -181,7 +182,7 @@ impl Control for CallerSession {
             return end.await;
         }
         // A directory may have a million empty files and links to make: nobody waits for one call as long.
-        tokio::spawn(end);
+        jobs::spawn(end);
         Ok(())
     }
 
@@ -439,7 +440,7 @@ impl CallerSession {
                 return Err(error);
             }
         }
-        tokio::spawn(imports::watch(Arc::downgrade(&self.imports), task));
+        jobs::spawn(imports::watch(Arc::downgrade(&self.imports), task));
         Ok(task)
     }
 

@@ -1,5 +1,6 @@
 //! Finds the names of the users who call. A directory service that does not answer delays a caller only briefly.
 
+use crate::jobs;
 use shared::host::accounts::user_name;
 use shared::wanted::WantedBy;
 use std::time::Duration;
@@ -20,7 +21,7 @@ pub async fn name_of(uid: u32) -> Option<String> {
 
 /// Runs `look_up` outside the async workers, and returns its result if it comes in time.
 async fn found_soon(look_up: impl FnOnce() -> Option<String> + Send + 'static) -> Option<String> {
-    let looking = tokio::task::spawn_blocking(look_up);
+    let looking = jobs::run(look_up);
     tokio::time::timeout(NAME_WITHIN, looking).await.ok()?.ok()?
 }
 

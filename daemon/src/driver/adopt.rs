@@ -8,6 +8,7 @@ use super::unknown_tree::{check_lying, lying_bytes};
 use crate::inbox::internal;
 use crate::inbox::store_error;
 use crate::inbox::{CheckedFile, Input, Reply, TaskInput, Wanted};
+use crate::jobs;
 use crate::library::{Blocked, Older, Phase, Resource};
 use crate::store::{FileIdentity, NameRecord, NameState, NoRoom, PublishedFile, Record, StoreError};
 use crate::tasks::TaskHandle;
@@ -55,7 +56,7 @@ impl Driver {
             };
             check_lying(&home, &slot, How::Strictly, &manifest, &progress)
         });
-        tokio::spawn(async move {
+        jobs::spawn(async move {
             let checked = comparing.await.and_then(|checked| checked);
             let wanted = Box::new(wanted);
             context.tell(Input::Task(TaskInput::Compared { task, wanted, checked })).await;
@@ -85,7 +86,7 @@ impl Driver {
             }
             Ok(Taken::Now(saved)) => {
                 let accepted = self.accepted(wanted.manifest.key(), &wanted);
-                tokio::spawn(async move {
+                jobs::spawn(async move {
                     let answer = match saved.await {
                         Ok(Ok(())) => accepted,
                         Ok(Err(error)) => Err(store_error(&error)),
@@ -241,7 +242,7 @@ pub(super) enum Taken {
 /// Passes the outcome on to the callers that wait for the comparison.
 fn forward(handle: Option<TaskHandle>, answer: oneshot::Receiver<Result<Accepted, ControlError>>) {
     let Some(handle) = handle else { return };
-    tokio::spawn(async move {
+    jobs::spawn(async move {
         let answer = answer.await.unwrap_or_else(|_| Err(internal(&"ttd is stopping")));
         handle.end(answer.map_or_else(TaskState::Failed, TaskState::Found));
     });

@@ -4,6 +4,7 @@
 
 use super::Driver;
 use crate::inbox::{Hit, Input, Requests, TaskInput, Wanted};
+use crate::jobs;
 use crate::library::{Phase, Resource};
 use crate::tracker::lookup;
 use shared::id::SwarmKey;
@@ -49,7 +50,7 @@ impl Driver {
         }
         let leave_out = self.lists.useless(key);
         let context = self.context.clone();
-        tokio::spawn(async move {
+        jobs::spawn(async move {
             let by_id = Lookup::Resource(key.resource);
             let mut found = lookup::find(&context, &trackers, &by_id, &leave_out).await.ok();
             if found.is_none() && may_be_other {
@@ -80,7 +81,7 @@ impl Driver {
         let hit = Hit { manifest: hit.manifest.with_name(name), ..*hit };
         let wanted = Wanted { reuse, ..Wanted::found(hit, replace, None) };
         let context = self.context.clone();
-        tokio::spawn(async move {
+        jobs::spawn(async move {
             let taken = Requests::new(&context).get(wanted).await.map(drop);
             context.tell(Input::Task(TaskInput::Replaced { key, other, taken })).await;
         });

@@ -2,6 +2,7 @@
 
 use super::Driver;
 use crate::inbox::{CheckedFile, Input, TaskInput};
+use crate::jobs;
 use crate::library::{Blocked, Older, Opening, Phase, Resource};
 use crate::panicked::caught;
 use crate::saver::Shelf;
@@ -21,7 +22,7 @@ impl Driver {
         let (slot, record, manifest) =
             (resource.slot.clone(), resource.record.clone(), resource.manifest.clone());
         let (opened, context) = (self.open_place(&slot, &record, &manifest), self.context.clone());
-        tokio::spawn(async move {
+        jobs::spawn(async move {
             if let Some(opened) = opened.await {
                 context.tell(Input::Task(TaskInput::Made { key, opening, opened })).await;
             }
@@ -45,7 +46,7 @@ impl Driver {
                         let opened = caught(|| slot.open_part(count));
                         opened.unwrap_or_else(|panic| Err(panic.at("open", &slot.part())))
                     };
-                    tokio::task::spawn_blocking(open).await.ok()
+                    jobs::run(open).await.ok()
                 }
                 Err(error) => Some(Err(error)),
             }

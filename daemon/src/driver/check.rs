@@ -5,6 +5,7 @@ use super::Driver;
 use super::reasons::words_of;
 use super::to_check::ToCheck;
 use crate::inbox::{CheckedFile, Input, TaskInput};
+use crate::jobs;
 use crate::library::{Check, CheckFile, CheckStep, Checking, Former, Phase, Why};
 use crate::store::{Edited, NameRecord, NotHere, PublishedFile};
 use crate::watch::{CheckWaiter, Turn};
@@ -146,9 +147,9 @@ impl Driver {
         // Jobs of the saver on these files must be done first: they would be misread now, or delete what a new download
         // creates.
         let idle = self.saver.idle();
-        tokio::spawn(async move {
+        jobs::spawn(async move {
             idle.await;
-            let worked = tokio::task::spawn_blocking(work).await;
+            let worked = jobs::run(work).await;
             let (checked, here) = worked.unwrap_or_else(|panic| (Err(io::Error::other(panic)), Ok(())));
             context.tell(Input::Task(TaskInput::Checked { key, check, turn, checked, here })).await;
         });
@@ -231,7 +232,7 @@ impl Driver {
 
 /// Has the log say what was found when a check that somebody asked for has ended.
 fn log_end(name: ResourceName, key: SwarmKey, by: WantedBy, mut state: watch::Receiver<TaskState>) {
-    tokio::spawn(async move {
+    jobs::spawn(async move {
         let ended = state.wait_for(|state| !matches!(state, TaskState::Running { .. })).await;
         match ended.as_deref() {
             Ok(TaskState::Verified { chunks_good: good, chunks_total: total, .. }) => {

@@ -2,6 +2,7 @@
 
 use super::Driver;
 use crate::inbox::{Command, Reply};
+use crate::jobs;
 use shared::rpc::control::ControlError;
 
 impl Driver {
@@ -78,7 +79,7 @@ impl Driver {
         answer: Result<T, ControlError>,
     ) {
         let saved = self.saver.idle();
-        tokio::spawn(async move {
+        jobs::spawn(async move {
             saved.await;
             let _ = reply.send(answer);
         });

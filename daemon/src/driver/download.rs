@@ -5,6 +5,7 @@ use super::act::chunk_bytes;
 use super::sync::DIRTY_MAX;
 use super::zeros::zeros_missing;
 use crate::inbox::{Input, TaskInput};
+use crate::jobs;
 use crate::library::{
     Download, Fetching, Phase, Reuse, ReuseWork, ReusedFrom, Shaping, TakeError, Unnoted, WholeHash,
 };
@@ -44,7 +45,7 @@ impl Driver {
         let failed_syncs = file.failed_syncs();
         let download = Arc::new(Download { manifest, file, whole, unnoted, failed_syncs });
         let (context, hashed) = (self.context.clone(), download.clone());
-        tokio::spawn(async move {
+        jobs::spawn(async move {
             if let Some(whole) = hashed.whole.clone().finished().await {
                 context.tell(Input::Task(TaskInput::Whole { download: hashed, whole })).await;
             }

@@ -5,6 +5,7 @@ use super::Driver;
 use super::look::Look;
 use super::reasons::words_of;
 use crate::inbox::{FolderAnswer, Input, TaskInput};
+use crate::jobs;
 use crate::library::{CheckStep, Checking, Phase, Why};
 use crate::store::{NotHere, StoreError};
 use crate::watch::{AWAY_AFTER, Away, Back};
@@ -30,8 +31,7 @@ impl Driver {
             context.tell_blocking(Input::Task(TaskInput::Answered { number, answer }));
         };
         // This needs a thread of its own, because all threads of the pool may be waiting for the folder.
-        let thread = std::thread::Builder::new().name("ask-folder".to_owned());
-        if thread.spawn(ask).is_ok() {
+        if jobs::thread("ask-folder", ask).is_ok() {
             self.folder.asked(number, now);
         }
     }

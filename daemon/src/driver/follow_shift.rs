@@ -4,6 +4,7 @@
 use super::Driver;
 use super::follower::{Follower, Old, Rest};
 use super::run::TICK;
+use crate::jobs;
 use crate::library::{Awaited, Download, Follow, Followed, Following, Kind, Older, Phase, Shaping};
 use shared::chunk::ChunkIndex;
 use shared::have::HaveMap;
@@ -83,7 +84,7 @@ impl Driver {
                 }
                 // A download that is removed meanwhile must not keep its file open, and so its space on the disk.
                 let (download, run) = waiting;
-                tokio::spawn(async move {
+                jobs::spawn(async move {
                     let place = tokio::select! {
                         place = places.place() => place,
                         () = run.ended() => return,

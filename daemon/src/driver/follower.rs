@@ -3,7 +3,9 @@
 //! [`update_tree`](super::update_tree) does the work.
 
 use super::followers::Followers;
+use crate::entropy;
 use crate::inbox::{Context, Input, TaskInput};
+use crate::jobs;
 use crate::library::{Download, Follow, Followed, Kind, News, ReusedFrom, TakeError};
 use crate::panicked::caught;
 use crate::store::{Found, OldFile, PublishedFile, be_idle};
@@ -96,8 +98,7 @@ pub(super) enum Take {
 impl Follower {
     /// Begins to search, on a thread of its own.
     pub(super) fn begin(self) {
-        let thread = std::thread::Builder::new().name("follower".to_owned());
-        if let Err(error) = thread.spawn(move || self.work()) {
+        if let Err(error) = jobs::thread("follower", move || self.work()) {
             tracing::warn!(%error, "cannot search an older file: no thread can be started");
         }
     }
@@ -132,7 +133,7 @@ impl Follower {
                 return 0;
             }
         };
-        let mut plan = ShiftPlan::new(self.have.clone(), old.bytes(), rand::random());
+        let mut plan = ShiftPlan::new(self.have.clone(), old.bytes(), entropy::random());
         while self.run.is_wanted() {
             while let Some(news) = self.next_news() {
                 hear(&mut plan, news);

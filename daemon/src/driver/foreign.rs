@@ -2,6 +2,7 @@
 
 use super::Driver;
 use crate::inbox::{Reply, store_error};
+use crate::jobs;
 use crate::store::PublishedFile;
 use shared::rpc::control::Foreign;
 use std::io;
@@ -21,7 +22,7 @@ impl Driver {
                 .find(|file| file.tree.is_some() && file.manifest.name() == name)
         });
         let directories: Vec<PublishedFile> = directories.collect();
-        tokio::task::spawn_blocking(move || {
+        jobs::detach(move || {
             let look = |file: &PublishedFile| match file.foreign() {
                 Ok(found) => found.map(|(files, first)| {
                     let (name, directory) = (file.manifest.name().clone(), file.path.clone());

@@ -5,6 +5,7 @@ use super::reasons::short;
 use super::state::RESOURCES_MAX;
 use super::wanted::record_of;
 use crate::inbox::{Asked, Input, Manner, Reply, TaskInput, Wanted, internal, store_error, unknown};
+use crate::jobs;
 use crate::library::{Older, Opening, Phase, Resource};
 use crate::panicked::caught;
 use crate::store::{
@@ -65,13 +66,14 @@ impl Driver {
         let tree = self.tree_bytes(wanted.manifest.name());
         let served = self.former(wanted.manifest.name()).filter(|served| served.tree.is_some()).map(Arc::new);
         let asked = Asked { wanted, is_known, served, reply };
-        tokio::task::spawn_blocking(move || {
+        let look = move || {
             let place = NameState::look(&home, asked.wanted.manifest.name(), tree);
             let edited = asked.served.as_ref().and_then(|served| served.edited().ok().flatten());
             let here = home.must_be_here();
             let asked = Box::new(asked);
-            context.tell_blocking(Input::Task(TaskInput::Asked { asked, place, here, edited }));
-        });
+            Input::Task(TaskInput::Asked { asked, place, here, edited })
+        };
+        jobs::run_and_tell(look, move |looked| context.tell_blocking(looked));
     }
 
     pub(super) fn asked(
@@ -303,7 +305,7 @@ impl Driver {
         let (slot, context) = (self.home.slot(key), self.context.clone());
         let opening = self.open_place(&slot, &record, &wanted.manifest);
         let former = self.former_directory(wanted.manifest.name());
-        tokio::spawn(async move {
+        jobs::spawn(async move {
             if let Some(opened) = opening.await {
                 let kept = match former {
                     Some(former) if opened.is_ok() => keep_older(slot, former).await,
@@ -420,7 +422,7 @@ async fn keep_older(slot: Slot, former: FormerDirectory) -> Option<Box<Published
         slot.keep_older(&former)?;
         Ok::<_, StoreError>(Some(Box::new(slot.instead_of(former))))
     };
-    match tokio::task::spawn_blocking(|| caught(keep)).await.ok()? {
+    match jobs::run(|| caught(keep)).await.ok()? {
         Ok(Ok(kept)) => return kept,
         Ok(Err(error)) => tracing::warn!(%error, "nothing is taken from the older directory"),
         Err(error) => tracing::error!(%error, "cannot keep what is known of the older directory"),

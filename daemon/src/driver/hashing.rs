@@ -1,6 +1,7 @@
 //! Hashes files to be shared, and compares files with wanted resources: a few at a time, because each takes a processor
 //! and 8 MiB of memory. It is separate from the checks, so that nobody who shares a file waits for them.
 
+use crate::jobs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -45,7 +46,7 @@ impl Hashing {
         async move {
             let place = small.acquire_owned().await.map_err(closed)?;
             let size = move || std::fs::symlink_metadata(path).map_or(0, |metadata| metadata.len());
-            let bytes = tokio::task::spawn_blocking(size).await.map_err(io::Error::other)?;
+            let bytes = jobs::run(size).await.map_err(io::Error::other)?;
             let place = match bytes > SMALL_BYTES_MAX {
                 true => {
                     drop(place);
@@ -53,7 +54,7 @@ impl Hashing {
                 }
                 false => place,
             };
-            let done = tokio::task::spawn_blocking(work).await.map_err(io::Error::other);
+            let done = jobs::run(work).await.map_err(io::Error::other);
             drop(place);
             done
         }
@@ -71,7 +72,7 @@ impl Hashing {
         let large = self.large.clone();
         async move {
             let place = large.acquire_owned().await.map_err(closed)?;
-            let done = tokio::task::spawn_blocking(work).await.map_err(io::Error::other);
+            let done = jobs::run(work).await.map_err(io::Error::other);
             drop(place);
             done
         }

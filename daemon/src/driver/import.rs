@@ -4,6 +4,7 @@ use super::Driver;
 use super::reasons::no_room_words;
 use super::share::{manifest_of, may_have_name};
 use crate::inbox::{Imported, Input, TaskInput, ToShare, internal, store_error};
+use crate::jobs;
 use crate::library::Resource;
 use crate::panicked::caught;
 use crate::store::{Import, PublishError, PublishedFile, holds_already};
@@ -58,7 +59,7 @@ impl Driver {
             Ok(request) => request,
             Err(error) => {
                 // Dropping the import deletes its file, which blocks as long as the shared directory does.
-                tokio::task::spawn_blocking(move || drop(import));
+                jobs::detach(move || drop(import));
                 self.end_failed(task, request, Err(error.clone()));
                 return Err(error);
             }
@@ -67,7 +68,7 @@ impl Driver {
         let key = import.key();
         let alone = self.share_alone(task, &request);
         if let Err(error) = alone.and_then(|()| self.must_be_only_name(&request, key)) {
-            tokio::task::spawn_blocking(move || drop(import));
+            jobs::detach(move || drop(import));
             self.end_failed(task, &request, Err(error.clone()));
             return Err(error);
         }
@@ -104,13 +105,13 @@ impl Driver {
             drop(import); // removes what was not published, and what was replaced
             published.map(|identity| (hashed, identity)).map_err(|error| not_published(&error))
         };
-        tokio::spawn(async move {
+        jobs::spawn(async move {
             let other = match asking {
                 Some(asking) => asking.await,
                 None => None,
             };
             let work = move || caught(|| work(other)).unwrap_or_else(|panic| Err(internal(&panic)));
-            let worked = tokio::task::spawn_blocking(work).await;
+            let worked = jobs::run(work).await;
             let imported = worked.unwrap_or_else(|error| Err(internal(&error)));
             context.tell(Input::Task(TaskInput::Imported { task, request: wanted, imported })).await;
         });

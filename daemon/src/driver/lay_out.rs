@@ -3,6 +3,7 @@
 
 use super::Driver;
 use crate::inbox::{Input, TaskInput, Wanted};
+use crate::jobs;
 use crate::library::{Download, Fetching, Following, Phase, Shaping, Why};
 use crate::panicked::caught;
 use crate::store::{LayOutError, Shape, Slot};
@@ -29,7 +30,7 @@ impl Driver {
         let (download, slot) = (fetching.download.clone(), resource.slot.clone());
         let links_outside = resource.record.links_outside;
         let (turns, context) = (self.laying_out.clone(), self.context.clone());
-        tokio::spawn(async move {
+        jobs::spawn(async move {
             let laid_out = lay_out_in_turn(&download, slot, chunks, links_outside, turns).await;
             context.tell(Input::Task(TaskInput::LaidOut { download, chunks, laid_out })).await;
         });
@@ -192,7 +193,7 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce(&Download) -> Result<T, LayOutError> + Send + 'static,
 ) -> Result<T, LayOutError> {
     let working = download.clone();
-    let done = tokio::task::spawn_blocking(move || caught(|| work(&working))).await;
+    let done = jobs::run(move || caught(|| work(&working))).await;
     let done = done.map_err(|_| LayOutError::Ended)?; // ttd is ending
     done.unwrap_or_else(|panic| Err(panic.at("lay out", download.file.path()).into()))
 }

@@ -4,6 +4,7 @@
 
 use super::look::Look;
 use crate::inbox::{Context, Input, Seen, TaskInput};
+use crate::jobs::{self, Next};
 use crate::panicked::caught;
 use crate::store::Home;
 use shared::id::ResourceId;
@@ -55,9 +56,11 @@ impl Lookers {
     /// Lists the resources' folders and reports them to the driver.
     pub(super) fn list(&self) {
         let (context, home) = (self.context.clone(), self.home.clone());
-        tokio::task::spawn_blocking(move || {
+        let list = move || {
             let listed = caught(|| home.places());
-            let listed = listed.unwrap_or_else(|panic| Err(panic.at("list", home.folder())));
+            listed.unwrap_or_else(|panic| Err(panic.at("list", home.folder())))
+        };
+        jobs::run_and_tell(list, move |listed| {
             context.tell_blocking(Input::Task(TaskInput::Listed(listed)));
         });
     }
@@ -101,31 +104,30 @@ impl Lookers {
     fn spawn(&self) -> bool {
         let (context, home) = (self.context.clone(), self.home.clone());
         let (stop, queue) = (self.stop.clone(), self.queue.clone());
-        let work = move || {
+        let look = move || {
             let queue = || queue.lock().unwrap_or_else(PoisonError::into_inner);
-            loop {
-                let name = queue().names.pop_front();
-                if let Some(key) = name.and_then(|name| home.shown(&name)) {
-                    let place = home.slot(key).place().to_owned();
-                    let mut queue = queue();
-                    let found = queue.recalls.remove(&place);
-                    queue.first.extend(found);
-                }
-                let looks = queue().take();
-                if looks.is_empty() || stop.load(Ordering::Relaxed) {
-                    return;
-                }
-                let seen: Vec<Seen> = looks.iter().map(|look| look.perform_safely(&home)).collect();
-                if seen.iter().all(Seen::is_good) || home.must_be_here().is_ok() {
-                    context.tell_blocking(Input::Task(TaskInput::Seen(seen)));
-                } else {
-                    // The shared directory is not there, so missing files were not deleted.
-                    queue().first.extend(looks);
-                    std::thread::sleep(AGAIN_AFTER);
-                }
+            let name = queue().names.pop_front();
+            if let Some(key) = name.and_then(|name| home.shown(&name)) {
+                let place = home.slot(key).place().to_owned();
+                let mut queue = queue();
+                let found = queue.recalls.remove(&place);
+                queue.first.extend(found);
+            }
+            let looks = queue().take();
+            if looks.is_empty() || stop.load(Ordering::Relaxed) {
+                return Next::End;
+            }
+            let seen: Vec<Seen> = looks.iter().map(|look| look.perform_safely(&home)).collect();
+            if seen.iter().all(Seen::is_good) || home.must_be_here().is_ok() {
+                context.tell_blocking(Input::Task(TaskInput::Seen(seen)));
+                Next::Step
+            } else {
+                // The shared directory is not there, so missing files were not deleted.
+                queue().first.extend(looks);
+                Next::StepAfter(AGAIN_AFTER)
             }
         };
-        std::thread::Builder::new().name("looker".to_owned()).spawn(work).is_ok()
+        jobs::steps("looker", look).is_ok()
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::Driver;
 use crate::inbox::{Context, Input, TaskInput};
+use crate::jobs;
 use crate::library::{Download, Phase, Repeating, ReuseWork, ReusedFrom};
 use crate::panicked::caught;
 use shared::chunk::ChunkIndex;
@@ -68,9 +69,9 @@ impl Driver {
         };
         let work = repeating.work.clone();
         let places = self.reusers.repeating.clone();
-        tokio::spawn(async move {
+        jobs::spawn(async move {
             let Ok(place) = places.acquire_owned().await else { return };
-            let written = tokio::task::spawn_blocking(move || caught(|| writing.perform())).await;
+            let written = jobs::run(move || caught(|| writing.perform())).await;
             drop(place);
             if let Ok(Err(error)) = written {
                 tracing::error!(id = %key, %error, "cannot write chunks that are there already");

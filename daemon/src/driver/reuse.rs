@@ -8,6 +8,7 @@
 use super::Driver;
 use super::search::Search;
 use crate::inbox::{Context, DonorPage, FoundChunks, Input, TaskInput, Wanted};
+use crate::jobs;
 use crate::library::{
     Download, FoundHere, Older, Phase, Resource, Reuse, ReuseWork, ReusedFrom, Reusing, Shaping, Source,
     TakeError,
@@ -128,12 +129,12 @@ impl Driver {
         };
         fetching.reuse = Reuse::Runs(reusing);
         let places = self.reusers.searches.clone();
-        tokio::spawn(async move {
+        jobs::spawn(async move {
             let Ok(place) = places.acquire_owned().await else { return };
             if !wanted.is_wanted() {
                 return;
             }
-            let searching = tokio::task::spawn_blocking(move || caught(|| search.perform()));
+            let searching = jobs::run(move || caught(|| search.perform()));
             let found = match searching.await {
                 Ok(Ok(found)) => found,
                 Ok(Err(error)) => {
@@ -196,7 +197,7 @@ impl Driver {
         if free.is_some() {
             work.begin_copying();
         }
-        tokio::spawn(async move {
+        jobs::spawn(async move {
             let place = match free {
                 Some(place) => Some(place),
                 None => timeout(within, places.acquire_owned()).await.ok().and_then(Result::ok),
@@ -361,7 +362,7 @@ struct Copying {
 impl Copying {
     /// Takes them outside the async workers.
     async fn run(self, key: SwarmKey) {
-        let copied = tokio::task::spawn_blocking(move || caught(|| self.perform())).await;
+        let copied = jobs::run(move || caught(|| self.perform())).await;
         if let Ok(Err(error)) = copied {
             tracing::error!(id = %key, %error, "cannot take chunks that are on this machine");
         }

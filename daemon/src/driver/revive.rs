@@ -3,6 +3,7 @@
 
 use super::Driver;
 use crate::inbox::{Input, Reply, TaskInput, Wanted};
+use crate::jobs;
 use crate::library::Phase;
 use crate::snapshot::Snapshot;
 use crate::store::{Edited, FileIdentity, Lying, NameState, NotHere, PublishedFile};
@@ -133,7 +134,7 @@ impl Driver {
             files.extend(published.filter(|file| *file.manifest.name() == name).map(|file| (key, file)));
         }
         let (home, context) = (self.home.clone(), self.context.clone());
-        tokio::task::spawn_blocking(move || {
+        let look = move || {
             let (mut changed, mut edited) = (Vec::new(), Vec::new());
             for (key, published) in files {
                 match published.edited() {
@@ -143,8 +144,9 @@ impl Driver {
                 }
             }
             let here = home.must_be_here();
-            context.tell_blocking(Input::Task(TaskInput::Inspected { what, here, changed, edited, reply }));
-        });
+            Input::Task(TaskInput::Inspected { what, here, changed, edited, reply })
+        };
+        jobs::run_and_tell(look, move |looked| context.tell_blocking(looked));
     }
 
     pub(super) fn inspected(

@@ -4,14 +4,14 @@
 use super::Driver;
 use super::edited::is_served;
 use crate::inbox::{Input, Scanned, Spent, TaskInput, TreeLook};
+use crate::jobs::processor_time;
 use crate::library::{Phase, Resource};
 use crate::panicked::Panicked;
 use crate::store::{PublishedFile, StoreError, TreeScan};
 use crate::watch::{FILES_AT_ONCE_MAX, LOOK_MAX};
-use rustix::time::{ClockId, clock_gettime};
 use shared::id::SwarmKey;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 impl Driver {
     /// Looks at the next files, if it is time for that.
@@ -121,10 +121,4 @@ fn look(published: &Arc<PublishedFile>, scan: Option<Box<TreeScan>>) -> Result<T
     // The first find is told at once, and the others at the end, since telling them needs the whole listing.
     let found = if scan.has_found() && !had_found { scan.edited()? } else { None };
     Ok(TreeLook::More(scan, found))
-}
-
-/// The processor time that this thread has taken.
-fn processor_time() -> Duration {
-    let now = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0))
 }

@@ -6,6 +6,7 @@ use super::loading::HashedShare;
 use super::naming::{is_to_come, refuse_taken};
 use super::reasons::{short, told};
 use crate::inbox::{Input, TaskInput, ToShare, internal, store_error};
+use crate::jobs;
 use crate::library::{Phase, Resource};
 use crate::saver::Shelf;
 use crate::store::{FileIdentity, NameRecord, PublishedFile, PublishedTree, Record, StoreError};
@@ -55,7 +56,7 @@ impl Driver {
             true => Either::Left(self.hashing.of_directory(work)),
             false => Either::Right(self.hashing.of(path, work)),
         };
-        tokio::spawn(async move {
+        jobs::spawn(async move {
             let (request, hashed) = hashing.await.unwrap_or_else(|error| (as_asked, Err(internal(&error))));
             context.tell(Input::Task(TaskInput::Hashed { task: id, request, hashed })).await;
         });
@@ -77,7 +78,7 @@ impl Driver {
         }
         let handle = self.tasks.get(task).cloned();
         let (asking, context) = (self.ask_whose(&request.name, &request.trackers), self.context.clone());
-        tokio::spawn(async move {
+        jobs::spawn(async move {
             let _handle = handle; // keeps the task from counting as abandoned
             let other = asking.await;
             context.tell(Input::Task(TaskInput::Cleared { task, request, hashed, other })).await;
@@ -133,7 +134,7 @@ impl Driver {
             return;
         }
         let slot = self.home.slot(key);
-        tokio::task::spawn_blocking(move || {
+        jobs::detach(move || {
             if let Err(error) = slot.forget_tree() {
                 tracing::warn!(%error, "cannot remove what was noted of a directory"); // the next start does
             }
@@ -246,7 +247,7 @@ impl Driver {
         let Some(handle) = self.tasks.get(task).cloned() else { return };
         handle.progress("announcing", 0, 0);
         let (name, manifest) = (name.clone(), self.home.manifest_file(name));
-        tokio::spawn(async move {
+        jobs::spawn(async move {
             let state = match saved.await {
                 Ok(Ok(())) => {
                     let (mut warnings, refused) = heard(answers).await;

@@ -5,6 +5,7 @@ use super::hashing::Hashing;
 use super::loading::Loading;
 use super::lookers::Lookers;
 use super::reusers::Reusers;
+use crate::entropy;
 use crate::inbox::{Answer, Context, Settings};
 use crate::library::{Library, Memory, Why};
 use crate::peer::link::Link;
@@ -126,7 +127,7 @@ impl Driver {
         stop: Arc<AtomicBool>,
     ) -> Driver {
         let config = SwarmConfig { neighbours_max: settings.neighbours_max, ..SwarmConfig::default() };
-        let machine = Machine::new(config, rand::random());
+        let machine = Machine::new(config, entropy::random());
         let machine = machine.in_zone(context.peer_id, &context.zone);
         let lookers = Lookers::new(context.clone(), home.clone(), stop.clone());
         Driver {

@@ -8,6 +8,7 @@ use super::compare::How;
 use super::state::RESOURCES_MAX;
 use super::unknown_tree::check_lying;
 use crate::inbox::{CheckedFile, Input, Stray, TaskInput, Wanted};
+use crate::jobs;
 use crate::library::{CheckStep, Checking, Phase, Resource};
 use crate::store::{Home, Record, StoreError};
 use shared::manifest::Manifest;
@@ -21,8 +22,8 @@ impl Driver {
     /// Looks for strays. Must be called when all records are loaded.
     pub(super) fn look_for_strays(&self) {
         let (home, context) = (self.home.clone(), self.context.clone());
-        tokio::task::spawn_blocking(move || {
-            let shown = home.shown_manifests(RESOURCES_MAX);
+        let show = move || home.shown_manifests(RESOURCES_MAX);
+        jobs::run_and_tell(show, move |shown| {
             context.tell_blocking(Input::Task(TaskInput::Shown(shown)));
         });
     }
@@ -53,7 +54,7 @@ impl Driver {
                 (compared, home.must_be_here())
             });
             self.strays.is_comparing = true;
-            tokio::spawn(async move {
+            jobs::spawn(async move {
                 let failed = |source| (Err(StoreError { doing: "compare", path, source }), Ok(()));
                 let (compared, here) = comparing.await.unwrap_or_else(failed);
                 let stray = Box::new(Stray { name, compared, here });

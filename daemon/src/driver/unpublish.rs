@@ -4,6 +4,7 @@
 use super::Driver;
 use super::share::TRACKERS_WITHIN;
 use crate::inbox::Reply;
+use crate::jobs;
 use crate::tracker::{NotPublished, TrackerCommand};
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
@@ -47,7 +48,7 @@ impl Driver {
         }
         self.changed();
         let (names, saved) = (found.into_iter().map(|(name, _)| name).collect(), self.saver.idle());
-        tokio::spawn(async move {
+        jobs::spawn(async move {
             saved.await;
             let _ = reply.send(Ok(heard(names, awaited).await));
         });

@@ -12,6 +12,7 @@
 
 use super::follower::{Follower, Take};
 use super::search::ask_for_donors;
+use crate::entropy;
 use crate::library::{Followed, News, Source};
 use crate::store::{Donors, OldFile, OpenTree, PublishedFile};
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
@@ -96,7 +97,7 @@ impl Update<'_> {
         // The first chunk is here, and is a probe like those that arrive.
         have.remove(ChunkIndex(0));
         let file = OldFile::of_tree(old.clone(), old.layout().listing_range().end);
-        let mut plan = ShiftPlan::new(have, file.bytes(), rand::random());
+        let mut plan = ShiftPlan::new(have, file.bytes(), entropy::random());
         plan.arrived(ChunkIndex(0));
         self.follow(&file, &mut plan, &rest)?;
         self.hold(rest.into_iter());
@@ -106,7 +107,7 @@ impl Update<'_> {
     /// Searches the whole download in the older directory.
     fn follow_all(&mut self, old: &Arc<OpenTree>) -> Option<()> {
         let file = OldFile::of_tree(old.clone(), u64::MAX);
-        let mut plan = ShiftPlan::new(self.have.clone(), file.bytes(), rand::random());
+        let mut plan = ShiftPlan::new(self.have.clone(), file.bytes(), entropy::random());
         self.follow(&file, &mut plan, &[])
     }
 
@@ -277,7 +278,7 @@ impl<'a> Files<'a> {
         let mut others = have.clone();
         let sums = self.sums.clone().map(ChunkIndex);
         self.held.iter().chain(sums).for_each(|index| _ = others.insert(index));
-        ShiftPlan::new(others, old_bytes, rand::random())
+        ShiftPlan::new(others, old_bytes, entropy::random())
     }
 
     /// The next chunk to make.

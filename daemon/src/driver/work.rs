@@ -3,16 +3,17 @@
 
 use super::Driver;
 use crate::inbox::Input;
+use crate::jobs;
 use crate::panicked::{Panicked, caught};
 
 impl Driver {
     /// Runs blocking work outside the driver; `then` turns its result into the driver's input.
-    pub(super) fn work<T: 'static>(
+    pub(super) fn work<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
         then: impl FnOnce(Result<T, Panicked>) -> Input + Send + 'static,
     ) {
         let context = self.context.clone();
-        tokio::task::spawn_blocking(move || context.tell_blocking(then(caught(work))));
+        jobs::run_and_tell(move || caught(work), move |done| context.tell_blocking(then(done)));
     }
 }

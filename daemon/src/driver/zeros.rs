@@ -3,6 +3,7 @@
 
 use super::Driver;
 use crate::inbox::{Input, TaskInput};
+use crate::jobs;
 use crate::library::{Download, Phase, ReuseWork, ReusedFrom};
 use crate::panicked::{Panicked, caught};
 use crate::store::StoreError;
@@ -30,11 +31,11 @@ impl Driver {
             let (work, stop) = (fetching.zeros_work.clone(), self.stop.clone());
             let is_wanted = move || work.is_wanted() && !stop.load(Ordering::Relaxed);
             let (context, places) = (self.context.clone(), self.reusers.zeros.clone());
-            tokio::spawn(async move {
+            jobs::spawn(async move {
                 let Ok(place) = places.acquire_owned().await else { return };
                 let making = download.clone();
                 let making = move || caught(|| making.make_zeros(&have, is_wanted));
-                let Ok(made) = tokio::task::spawn_blocking(making).await else { return };
+                let Ok(made) = jobs::run(making).await else { return };
                 drop(place);
                 let failed = |panic: Panicked| Err(panic.at("write zeros to", download.file.path()));
                 let made = made.unwrap_or_else(failed);

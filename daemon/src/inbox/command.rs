@@ -1,6 +1,7 @@
 //! The commands that callers and other parts of the daemon give to the driver.
 
 use super::found::Hit;
+use crate::jobs;
 use crate::snapshot::Snapshot;
 use crate::store::{Import, PublishedFile};
 use crate::tasks::TaskHandle;
@@ -211,7 +212,7 @@ impl Command {
             Command::Import { reply, .. } => drop(reply.send(Err(error))),
             Command::ImportEnd { reply, import, .. } => {
                 // Dropping the import deletes its file, which blocks as long as the shared directory does.
-                tokio::task::spawn_blocking(move || drop(import));
+                jobs::detach(move || drop(import));
                 drop(reply.send(Err(error)));
             }
             Command::Task { reply, .. } => drop(reply.send(Err(error))),

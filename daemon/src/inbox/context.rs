@@ -18,6 +18,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 /// How long connecting may take. A peer or a tracker that has not accepted by then counts as unreachable.
@@ -110,7 +111,9 @@ impl Context {
 
     /// Like [`tell`](Context::tell), for threads that may block.
     pub fn tell_blocking(&self, input: Input) {
-        let _ = self.inputs.blocking_send(input);
+        if let Err(TrySendError::Full(input)) = self.inputs.try_send(input) {
+            let _ = self.inputs.blocking_send(input);
+        }
     }
 
     /// Reports that a question has ended, without waiting.

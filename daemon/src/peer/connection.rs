@@ -1,6 +1,7 @@
 //! A connection that we dial, up to its hello, and how it ends. What is asked on it is in `link`.
 
 use crate::inbox::Context;
+use crate::jobs;
 use crate::throttle::Throttled;
 use shared::rpc::PROTOCOL_VERSION;
 use shared::rpc::control::Rejection;
@@ -75,7 +76,7 @@ impl DialedConnection {
         let options = ClientOptions { meter, ..ClientOptions::default() };
         let stream = Throttled::new(stream.batched(), limits);
         let (caller, carrier): (PeerCaller, _) = wire::client(stream, options);
-        let mut carrier = tokio::spawn(async move {
+        let mut carrier = jobs::spawn(async move {
             let end = carrier.await;
             if let LinkEnd::Malformed(_) = end {
                 broken.send_replace(Some(end.to_string()));

@@ -2,6 +2,7 @@
 
 use super::connection::DialedConnection;
 use crate::inbox::Context;
+use crate::jobs;
 use shared::id::SwarmKey;
 use shared::rpc::peer::{LinkKind, Subscriptions};
 use shared::rpc::wire::Meter;
@@ -17,7 +18,7 @@ const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(5);
 pub fn knock(context: &Arc<Context>, peer: PeerAddr, key: SwarmKey) {
     let Ok(permit) = context.knocks.clone().try_acquire_owned() else { return };
     let context = context.clone();
-    tokio::spawn(async move {
+    jobs::spawn(async move {
         let _permit = permit;
         let (broken, _) = watch::channel(None);
         let dialled = DialedConnection::dial(&context, peer, LinkKind::Quick, Meter::default(), broken).await;

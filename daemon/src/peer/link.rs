@@ -5,6 +5,7 @@ use super::connection::{Bulk, DialError, DialedConnection, End};
 use super::follow::{Follow, follow};
 use super::teller::Teller;
 use crate::inbox::{Context, Input, LinkId};
+use crate::jobs;
 use crate::library::{Download, TakeError, Traffic};
 use crate::throttle::PAUSED_RETRY;
 use shared::chunk::{ChunkCount, ChunkIndex};
@@ -62,7 +63,7 @@ impl Link {
     pub fn dial(context: Arc<Context>, peer: PeerAddr) -> Link {
         let (commands, received) = mpsc::unbounded_channel();
         let id = context.next_link();
-        Link { id, commands, task: tokio::spawn(run(Teller { context, peer, id }, received)) }
+        Link { id, commands, task: jobs::spawn(run(Teller { context, peer, id }, received)) }
     }
 
     /// The id, which distinguishes this link from former ones with the same peer.
@@ -143,7 +144,7 @@ impl Running {
         let (bulk, context, peer) = (self.bulk.clone(), self.teller.context.clone(), self.teller.peer);
         let mut broken = std::pin::pin!(self.bulk.clone().when_broken());
         let mut first_dial = JoinSet::new(); // it is dropped, and so aborted, with the link
-        first_dial.spawn(async move { bulk.caller(&context, peer).await.is_ok() });
+        first_dial.spawn(jobs::within(async move { bulk.caller(&context, peer).await.is_ok() }));
         loop {
             tokio::select! {
                 end = &mut quick.carrier => return End::of(end),
@@ -169,16 +170,16 @@ impl Running {
             && teller.context.down.is_paused()
         {
             let refusal = RequestRefusal::Busy { retry_after: PAUSED_RETRY };
-            tokio::spawn(async move { teller.event(Event::Refused { request, refusal }).await });
+            jobs::spawn(async move { teller.event(Event::Refused { request, refusal }).await });
             return;
         }
         let (request, task) = match command {
             LinkCommand::Pick { request, key, wanted } => {
-                (request, self.requests.spawn(pick(teller, quick, request, key, wanted)))
+                (request, self.requests.spawn(jobs::within(pick(teller, quick, request, key, wanted))))
             }
             LinkCommand::Get { request, index, download, traffic } => {
                 let fetch = Fetch { teller, request, index, download, traffic };
-                (request, self.requests.spawn(fetch.run(self.bulk.clone())))
+                (request, self.requests.spawn(jobs::within(fetch.run(self.bulk.clone()))))
             }
             LinkCommand::Cancel { request } => {
                 if let Some(task) = self.open.remove(&request) {
@@ -187,7 +188,7 @@ impl Running {
                 return;
             }
             LinkCommand::Complain { key, index } => {
-                tokio::spawn(async move { quick.complain(key, index, COMPLAINT_TIMEOUT).await });
+                jobs::spawn(async move { quick.complain(key, index, COMPLAINT_TIMEOUT).await });
                 return;
             }
             LinkCommand::Subscribe { .. } => return,
@@ -251,7 +252,7 @@ impl Fetch {
                 match caller.get_chunk(self.download.manifest.key(), self.index, CHUNK_TIMEOUT).await {
                     Ok(ChunkReply::Chunk(payload)) => {
                         // From here on the work must not be aborted: the result for the chunk is always reported.
-                        tokio::spawn(self.store(payload.bytes));
+                        jobs::spawn(self.store(payload.bytes));
                         return;
                     }
                     Ok(ChunkReply::Busy { retry_after_ms }) => busy(retry_after_ms),
@@ -278,7 +279,7 @@ impl Fetch {
     async fn store(self, bytes: bytes::Bytes) {
         self.teller.event(Event::Received { request: self.request }).await;
         let (download, index) = (self.download.clone(), self.index);
-        let taken = tokio::task::spawn_blocking(move || {
+        let taken = jobs::run(move || {
             let length = bytes.len() as u64;
             download.store(index, bytes).map(|()| length)
         });

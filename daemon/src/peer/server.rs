@@ -3,6 +3,7 @@
 use super::room::{Caps, Room};
 use crate::board::feed::NewsFeed;
 use crate::inbox::{Answer, Context, Input};
+use crate::jobs;
 use crate::library::{ReadError, Source, Traffic};
 use crate::net::{Listener, Stream};
 use crate::throttle::{PAUSED_RETRY, Throttled};
@@ -53,7 +54,7 @@ pub async fn accept(context: Arc<Context>, listener: Listener, caps: Caps) {
         match listener.accept().await {
             Ok((stream, from)) => room.admit(&context.rejections, |number| {
                 let connection = IncomingConnection::new(context.clone(), from, number, room.clone());
-                tokio::spawn(connection.serve(stream)).abort_handle()
+                jobs::spawn(connection.serve(stream)).abort_handle()
             }),
             Err(error) => {
                 if complained.is_none_or(|at| at.elapsed() > COMPLAIN_EVERY) {
@@ -317,7 +318,7 @@ impl PeerService {
         mut guard: AskGuard,
     ) -> ChunkReply {
         let reader = source.clone();
-        match tokio::task::spawn_blocking(move || reader.read(index)).await {
+        match jobs::run(move || reader.read(index)).await {
             Ok(Ok(bytes)) => {
                 self.0.budget.refund(1);
                 let chunk = ReadChunk { written: Written::default(), bytes: bytes.len() as u64, traffic };

@@ -5,6 +5,7 @@ use crate::store::Disk;
 use crate::store::faulty::{DiskFault, Faulty};
 use shared::id::{ChunkHash, ResourceId};
 use std::collections::BTreeSet;
+use std::sync::mpsc;
 
 fn manifest(bytes: &[u8]) -> Manifest {
     let trackers = vec!["tt://tracker.example".parse().unwrap()];
@@ -39,7 +40,8 @@ fn jobs_are_handed_over_in_the_order_in_which_they_were_asked_for() {
     let manifest = manifest(b"x");
     let (key, slot) = (manifest.key(), home.slot(manifest.key()));
     let (jobs, received) = mpsc::channel();
-    let saver = Saver { jobs, unsaved: Unsaved::default(), ended: oneshot::channel().1 };
+    let line = Line::start("saver", move |job| jobs.send(job).unwrap()).unwrap();
+    let saver = Saver { line, unsaved: Unsaved::default() };
     let identity = FileIdentity::at(folder.path()).unwrap();
     let _shelved = saver.shelve(shelf(&home, manifest.clone()));
     saver.forget_have(&slot);

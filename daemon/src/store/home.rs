@@ -7,6 +7,7 @@ use super::limits_file::{self, SavedLimits};
 use super::trash::Trash;
 use super::tree_form::TreeForm;
 use super::{At, FileIdentity, Import, Slot, StoreError, atomic, invalid, open_regular, read};
+use crate::entropy;
 use rustix::fs::FlockOperation;
 use shared::id::SwarmKey;
 use shared::manifest::Parser;
@@ -397,7 +398,7 @@ fn find_or_make_id(disk: &Disk, path: &Path) -> Result<Option<String>, StoreErro
         Err(error) if error.kind() == io::ErrorKind::Unsupported => return Err(error).at("use", path),
         Err(_) => {}
     }
-    let id = format!("{:032x}", rand::random::<u128>());
+    let id = format!("{:032x}", entropy::random::<u128>());
     let content = format!("{MARK_BEGIN}{MARK_VERSION}\nid = {id}\n");
     let made = atomic::write(disk, path, &atomic::seal(content.as_bytes()));
     if let Err(error) = &made {

@@ -8,6 +8,7 @@ use super::disk::Disk;
 use super::mode::let_move;
 use super::root::Root;
 use super::{At, StoreError};
+use crate::jobs;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -137,7 +138,7 @@ impl Trash {
         if !self.0.disk.removes_later() {
             return work();
         }
-        if let Err(error) = std::thread::Builder::new().name("trash".to_owned()).spawn(work) {
+        if let Err(error) = jobs::thread("trash", work) {
             *self.emptying() = Emptying::No;
             tracing::warn!(%error, "cannot delete what was removed; it is deleted later");
         }

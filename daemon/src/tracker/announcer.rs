@@ -14,6 +14,7 @@ use super::publish::{self, Outcome};
 use super::schedule::{Backoff, Schedule};
 use super::session::{CALL_TIMEOUT, Session};
 use super::to_unpublish::ToUnpublish;
+use crate::entropy;
 use crate::inbox::Context;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -157,7 +158,7 @@ pub(super) async fn run(
             }
             Err(trouble) => announcer.lost(trouble),
         }
-        announcer.wait(backoff.pause(rand::random())).await;
+        announcer.wait(backoff.pause(entropy::random())).await;
     }
 }
 

@@ -6,6 +6,7 @@ use super::health::Trouble;
 use super::idle::Idle;
 use super::session::Session;
 use crate::inbox::Context;
+use crate::jobs;
 use shared::rpc::tracker::TrackerError;
 use shared::rpc::wire::CallError;
 use shared::url::TrackerUrl;
@@ -70,7 +71,7 @@ impl Asker {
     ) -> Result<T, NoAnswer> {
         let answer = answer.map_err(NoAnswer::Failed)?;
         if self.idle().keep(Instant::now(), url, session) {
-            tokio::spawn(close_in_time(Arc::downgrade(self)));
+            jobs::spawn(close_in_time(Arc::downgrade(self)));
         }
         answer.map_err(NoAnswer::Refused)
     }

@@ -2,6 +2,7 @@
 
 use super::health::Trouble;
 use crate::inbox::Context;
+use crate::jobs;
 use shared::plain::io_error;
 use shared::rpc::PROTOCOL_VERSION;
 use shared::rpc::tracker::{TrackedPeer, TrackerCaller, TrackerHello, TrackerWelcome};
@@ -69,7 +70,7 @@ impl Session {
     ) -> Result<Session, Trouble> {
         let stream = context.connect(address, false).await?;
         let (caller, carrier): (TrackerCaller, _) = wire::client(stream, ClientOptions::default());
-        let carrier = tokio::spawn(carrier);
+        let carrier = jobs::spawn(carrier);
         let hello = TrackerHello { version: PROTOCOL_VERSION, capabilities: 0, peer };
         let answer = caller.hello(hello, CALL_TIMEOUT).await;
         let is_local = address.ip().to_canonical().is_loopback();

@@ -5,7 +5,9 @@ use super::entry::TrackerCommand;
 use super::health::{Health, Trouble};
 use super::inbox::Inbox;
 use super::schedule;
+use crate::entropy;
 use crate::inbox::Context;
+use crate::jobs;
 use shared::id::SwarmKey;
 use shared::url::TrackerUrl;
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,10 +60,10 @@ impl Trackers {
             }
             let inbox = Arc::new(Inbox::default());
             let health = Arc::new(Mutex::new(Health::new(Instant::now())));
-            let pause = (!self.up).then(|| schedule::return_pause(rand::random()));
+            let pause = (!self.up).then(|| schedule::return_pause(entropy::random()));
             let announcer =
                 announcer::run(context.clone(), url.clone(), health.clone(), pause, inbox.clone());
-            let task = tokio::spawn(announcer);
+            let task = jobs::spawn(announcer);
             self.trackers.insert(url.clone(), AnnouncerHandle { inbox, health, task, keys: BTreeSet::new() });
         }
         self.trackers.get_mut(url).map(|tracker| tracker.send(command)).is_some()

@@ -2,6 +2,7 @@
 //! hashed as they arrive ([`WholeHash::verify`]); the others are hashed here.
 
 use super::hash::{Frontier, WholeHash};
+use crate::jobs;
 use crate::store::StoreError;
 use shared::id::ResourceId;
 use std::sync::Arc;
@@ -33,7 +34,7 @@ impl WholeHash {
             }
             let passing = self.clone();
             let pass = move || passing.pass(there, BATCH_CHUNKS);
-            let passed: Result<(), StoreError> = match tokio::task::spawn_blocking(pass).await {
+            let passed: Result<(), StoreError> = match jobs::run(pass).await {
                 Ok(passed) => passed,
                 Err(error) if error.is_panic() => return Some(Err(error.to_string())),
                 Err(_) => return None, // the daemon is stopping
