@@ -135,6 +135,8 @@ impl Driver {
     }
 
     pub(super) fn ask_ended(&mut self, ask: AskId, end: AskEnd) {
+        #[cfg(test)]
+        super::tap::ask_ended(self, ask, end);
         self.asks.remove(&ask);
         self.uploads.ended(ask, end == AskEnd::Served, Instant::now());
         self.event(Event::AskEnded { ask, end });

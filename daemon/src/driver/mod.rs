@@ -73,7 +73,9 @@ mod status;
 mod strays;
 mod sync;
 #[cfg(test)]
-mod tests;
+pub mod tap;
+#[cfg(test)]
+pub mod tests;
 mod to_check;
 mod unknown_tree;
 mod unpublish;

@@ -56,6 +56,8 @@ impl Driver {
     }
 
     pub(super) fn handle(&mut self, input: Input) {
+        #[cfg(test)]
+        super::tap::input(self, &input);
         match input {
             Input::Event(event) => self.event(event),
             Input::Link { peer, link, event } => self.link_event(peer, link, event),
@@ -146,10 +148,14 @@ impl Driver {
         self.pending.push_back(event);
         while let Some(event) = self.pending.pop_front() {
             tracing::trace!(?event);
+            #[cfg(test)]
+            super::tap::event(self, &event);
             let now = self.now();
             self.machine.handle(now, event);
             while let Some(action) = self.machine.poll() {
                 tracing::trace!(?action);
+                #[cfg(test)]
+                super::tap::action(self, &action);
                 self.perform(action);
             }
         }
@@ -183,6 +189,8 @@ impl Driver {
         if busy {
             self.changed();
         }
+        #[cfg(test)]
+        super::tap::tick(self);
     }
 
     /// Ends in order, so that no chunk on disk is fetched again and no tracker names this daemon any more.

@@ -2,9 +2,9 @@
 
 mod adopt_trees;
 mod checks;
-mod contents;
+pub(crate) mod contents;
 mod durability;
-mod ends;
+pub(super) mod ends;
 mod events;
 mod large_trees;
 mod length;

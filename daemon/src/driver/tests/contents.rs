@@ -230,7 +230,7 @@ pub(super) fn check_top(folder: &Path) {
 }
 
 /// Checks that an unfinished download has these chunks.
-pub(super) fn check_claims(
+pub(crate) fn check_claims(
     folder: &Path,
     manifest: &Manifest,
     slot: &Slot,

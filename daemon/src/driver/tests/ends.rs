@@ -19,7 +19,7 @@ const EVENTS: usize = 24;
 
 /// Checks that every complete download is being published, waits for its turn, or says why not: nothing else would
 /// wake it again.
-pub(super) fn nobody_is_forgotten(driver: &Driver) {
+pub(in crate::driver) fn nobody_is_forgotten(driver: &Driver) {
     for (key, resource) in driver.library.iter() {
         let Phase::Fetching(fetching) = &resource.phase else { continue };
         let is_waiting = resource.record.names.iter().any(|record| record.published.is_none());
