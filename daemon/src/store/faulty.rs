@@ -16,7 +16,7 @@ use super::disk::{Medium, Open, Step, System};
 use super::root::Root;
 use super::undo::{Change, Undo};
 use refusals::Refusal;
-use state::State;
+use state::{State, Tell};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
@@ -70,6 +70,12 @@ impl Faulty {
     pub fn stop_at(&self, step: u64, torn: bool) {
         let mut state = self.state();
         (state.stop_at, state.torn) = (Some(step), torn);
+    }
+
+    /// The same; whoever must know at once is told at that step.
+    pub fn stop_at_and_tell(&self, step: u64, torn: bool, tell: impl FnOnce() + Send + 'static) {
+        self.stop_at(step, torn);
+        self.state().tell = Tell(Some(Box::new(tell)));
     }
 
     /// Whether it has stopped.
@@ -144,7 +150,7 @@ impl Faulty {
     pub fn revive(&self) {
         self.let_go();
         let mut state = self.state();
-        state.stop_at = None;
+        (state.stop_at, state.tell) = (None, Tell::default());
         state.told.clear();
     }
 
@@ -166,6 +172,9 @@ impl Faulty {
     fn begin(&self, state: &mut State, step: Option<&Step<'_>>) -> io::Result<()> {
         state.steps += 1;
         if let Some(stop) = state.stop_at.filter(|&stop| state.steps >= stop) {
+            if let Some(tell) = state.tell.0.take() {
+                tell();
+            }
             match step.filter(|_| state.steps == stop && state.torn) {
                 Some(Step::Write { file, offset, bytes }) => {
                     state.note_bytes(file, *offset, bytes.len() as u64 / 2)?;

@@ -3,6 +3,7 @@
 use super::super::undo::{Change, Undo};
 use super::refusals::DiskFault;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
@@ -18,11 +19,23 @@ pub(super) struct State {
     pub(super) steps: u64,
     pub(super) stop_at: Option<u64>,
     pub(super) torn: bool,
+    /// Who is told when it stops.
+    pub(super) tell: Tell,
     pub(super) refuse: Option<(u64, DiskFault)>,
     pub(super) refused: u64,
     /// Changes that are not durable yet and can be undone, in order.
     pub(super) undo: Vec<Undo>,
     pub(super) buried: u64,
+}
+
+/// Who is told when the disk stops.
+#[derive(Default)]
+pub(super) struct Tell(pub(super) Option<Box<dyn FnOnce() + Send>>);
+
+impl fmt::Debug for Tell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Tell").field(&self.0.is_some()).finish()
+    }
 }
 
 impl State {
