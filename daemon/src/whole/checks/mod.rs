@@ -1,0 +1,6 @@
+//! What must be true in every world, whatever its scenario does.
+
+mod all;
+mod fulfilled;
+
+pub(crate) use all::{Check, all};

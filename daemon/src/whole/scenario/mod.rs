@@ -1,0 +1,6 @@
+//! What happens in worlds.
+
+mod one_download;
+mod table;
+
+pub(crate) use table::{ALL, Scenario};

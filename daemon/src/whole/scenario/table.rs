@@ -1,0 +1,17 @@
+//! All scenarios.
+
+use super::one_download;
+use crate::whole::world::World;
+use futures::future::LocalBoxFuture;
+
+/// A scenario.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scenario {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// What happens, until the faults end.
+    pub(crate) run: fn(&World) -> LocalBoxFuture<'_, ()>,
+}
+
+/// The scenarios; the seed picks one of them.
+pub(crate) const ALL: [Scenario; 1] = [Scenario { name: "one-download", run: one_download::run }];

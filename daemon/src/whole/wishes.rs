@@ -1,0 +1,194 @@
+//! What users have the machines of a world do, and what they may expect from then on.
+
+use super::content::Content;
+use super::machine::Machine;
+use super::world::World;
+use crate::inbox::{ToShare, Wanted};
+use shared::name::ResourceName;
+use shared::rpc::control::{ControlError, ErrorKind, State, TaskId, TaskState};
+use shared::wanted::WantedBy;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// What a user may expect of a machine: that it has this content under its name, and serves it.
+#[derive(Debug, Clone)]
+pub(crate) struct Wish {
+    /// The machine's number.
+    pub(crate) machine: u8,
+    /// The content.
+    pub(crate) content: Rc<Content>,
+    /// Whether it was shared there; otherwise it is fetched.
+    pub(crate) is_shared: bool,
+    /// Whether a user paused it.
+    pub(crate) is_paused: bool,
+    /// Since when it is wanted.
+    pub(crate) since: Instant,
+}
+
+impl Wish {
+    fn is(&self, machine: &Machine, name: &str) -> bool {
+        self.machine == machine.number && self.content.name().as_str() == name
+    }
+}
+
+/// The user of a world.
+fn user() -> WantedBy {
+    WantedBy::User { uid: 1000, name: None }
+}
+
+/// The answer for a machine that does not run.
+fn down() -> ControlError {
+    ControlError { kind: ErrorKind::Stopping, message: "the machine is down".to_owned(), hint: None }
+}
+
+impl World {
+    /// Writes the file into the machine's shared directory and shares it. Returns when it is shared.
+    ///
+    /// # Errors
+    /// When the machine is down or dies, or refuses it.
+    pub(crate) async fn share(&self, machine: &Machine, content: &Rc<Content>) -> Result<(), ControlError> {
+        let requests = machine.requests().ok_or_else(down)?;
+        let name = content.name().clone();
+        self.allow(&name, content.manifest.resource());
+        machine.put_file(name.as_str(), &content.bytes);
+        self.note(format_args!("m{} shares {name}", machine.number));
+        let trackers = content.manifest.trackers().to_vec();
+        let (bytes, data_bytes, tree, lost, by) = (0, 0, None, Vec::new(), user());
+        let replace = true;
+        let request = ToShare { name, trackers, replace, bytes, data_bytes, tree, lost, by };
+        let task = requests.share(request).await?;
+        loop {
+            match requests.task(task, Duration::from_secs(10)).await? {
+                TaskState::Running { .. } => {}
+                TaskState::Failed(error) => return Err(error),
+                _ => break,
+            }
+        }
+        self.wish(machine, content, true);
+        Ok(())
+    }
+
+    /// Has the machine fetch the file, by its manifest.
+    ///
+    /// # Errors
+    /// When the machine is down or dies, or refuses it.
+    pub(crate) async fn get(&self, machine: &Machine, content: &Rc<Content>) -> Result<(), ControlError> {
+        self.get_in_place_of(machine, content, false).await
+    }
+
+    /// The same; it replaces other content of its name.
+    ///
+    /// # Errors
+    /// As [`get`](World::get).
+    pub(crate) async fn replace(&self, machine: &Machine, content: &Rc<Content>) -> Result<(), ControlError> {
+        self.get_in_place_of(machine, content, true).await
+    }
+
+    async fn get_in_place_of(
+        &self,
+        machine: &Machine,
+        content: &Rc<Content>,
+        replace: bool,
+    ) -> Result<(), ControlError> {
+        let requests = machine.requests().ok_or_else(down)?;
+        self.allow(content.name(), content.manifest.resource());
+        self.note(format_args!("m{} gets {}", machine.number, content.name()));
+        requests.get(Wanted::known(content.manifest.clone(), replace, user())).await?;
+        self.wish(machine, content, false);
+        Ok(())
+    }
+
+    /// Pauses a name.
+    ///
+    /// # Errors
+    /// When the machine is down or dies, or does not know the name.
+    pub(crate) async fn pause(&self, machine: &Machine, name: &str) -> Result<(), ControlError> {
+        let requests = machine.requests().ok_or_else(down)?;
+        self.note(format_args!("m{} pauses {name}", machine.number));
+        self.set_paused(machine, name, true); // it may die before it answers
+        requests.pause(name.to_owned()).await.map(drop)
+    }
+
+    /// Resumes a name.
+    ///
+    /// # Errors
+    /// As [`pause`](World::pause).
+    pub(crate) async fn resume(&self, machine: &Machine, name: &str) -> Result<(), ControlError> {
+        let requests = machine.requests().ok_or_else(down)?;
+        self.note(format_args!("m{} resumes {name}", machine.number));
+        requests.resume(name.to_owned()).await?;
+        self.set_paused(machine, name, false);
+        Ok(())
+    }
+
+    /// Removes a name; its file too with `delete`.
+    ///
+    /// # Errors
+    /// As [`pause`](World::pause).
+    pub(crate) async fn remove(
+        &self,
+        machine: &Machine,
+        name: &str,
+        delete: bool,
+    ) -> Result<Vec<ResourceName>, ControlError> {
+        let requests = machine.requests().ok_or_else(down)?;
+        self.note(format_args!("m{} removes {name}", machine.number));
+        self.wishes.borrow_mut().retain(|wish| !wish.is(machine, name));
+        requests.remove(name.to_owned(), delete, user()).await
+    }
+
+    /// Has a name hashed again, without waiting for the result.
+    ///
+    /// # Errors
+    /// As [`pause`](World::pause).
+    pub(crate) async fn verify(&self, machine: &Machine, name: &str) -> Result<TaskId, ControlError> {
+        let requests = machine.requests().ok_or_else(down)?;
+        self.note(format_args!("m{} verifies {name}", machine.number));
+        requests.verify(name.to_owned(), user()).await
+    }
+
+    /// Takes a name that was shared there back from the trackers.
+    ///
+    /// # Errors
+    /// As [`pause`](World::pause).
+    pub(crate) async fn unpublish(&self, machine: &Machine, name: &str) -> Result<(), ControlError> {
+        let requests = machine.requests().ok_or_else(down)?;
+        self.note(format_args!("m{} unpublishes {name}", machine.number));
+        requests.unpublish(name.to_owned(), user()).await.map(drop)
+    }
+
+    /// What users may expect, in the order in which they began to.
+    pub(crate) fn wishes(&self) -> Vec<Wish> {
+        self.wishes.borrow().clone()
+    }
+
+    /// Nobody expects this any more: for a scenario that spoils something.
+    pub(crate) fn give_up(&self, machine: &Machine, name: &str) {
+        self.wishes.borrow_mut().retain(|wish| !wish.is(machine, name));
+    }
+
+    /// Whether the machine has what is expected of it, as far as its last look says.
+    pub(crate) fn is_fulfilled(&self, wish: &Wish) -> bool {
+        let facts = self.machine(wish.machine).facts(self);
+        let resources = facts.iter().flat_map(|facts| &facts.resources);
+        let mut of_it =
+            resources.filter(|resource| resource.key == wish.content.key() && resource.is_seeding);
+        of_it.any(|resource| {
+            let is_good = |state| matches!(state, State::Seeding | State::Outdated);
+            resource.names.iter().any(|(name, state, _)| name == wish.content.name() && is_good(*state))
+        })
+    }
+
+    fn wish(&self, machine: &Machine, content: &Rc<Content>, is_shared: bool) {
+        self.give_up(machine, content.name().as_str());
+        let (machine, content, since) = (machine.number, content.clone(), Instant::now());
+        self.wishes.borrow_mut().push(Wish { machine, content, is_shared, is_paused: false, since });
+    }
+
+    fn set_paused(&self, machine: &Machine, name: &str, is_paused: bool) {
+        for wish in self.wishes.borrow_mut().iter_mut().filter(|wish| wish.is(machine, name)) {
+            wish.is_paused = is_paused;
+        }
+    }
+}
