@@ -1,6 +1,7 @@
 //! The checks that every world has.
 
 use super::fulfilled::Fulfilled;
+use super::visible::Visible;
 use crate::store::Home;
 use crate::whole::machine::Machine;
 use crate::whole::world::World;
@@ -31,5 +32,5 @@ pub(crate) trait Check: Debug {
 
 /// All checks, without anything seen.
 pub(crate) fn all() -> Vec<Box<dyn Check>> {
-    vec![Box::new(Fulfilled)]
+    vec![Box::new(Fulfilled), Box::new(Visible::default())]
 }

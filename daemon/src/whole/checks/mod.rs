@@ -2,5 +2,6 @@
 
 mod all;
 mod fulfilled;
+mod visible;
 
 pub(crate) use all::{Check, all};

@@ -1,5 +1,6 @@
 //! What happens in worlds.
 
+mod deaths;
 mod one_download;
 mod table;
 

@@ -1,6 +1,6 @@
 //! All scenarios.
 
-use super::one_download;
+use super::{deaths, one_download};
 use crate::whole::world::World;
 use futures::future::LocalBoxFuture;
 
@@ -14,4 +14,7 @@ pub(crate) struct Scenario {
 }
 
 /// The scenarios; the seed picks one of them.
-pub(crate) const ALL: [Scenario; 1] = [Scenario { name: "one-download", run: one_download::run }];
+pub(crate) const ALL: [Scenario; 2] = [
+    Scenario { name: "one-download", run: one_download::run },
+    Scenario { name: "deaths", run: deaths::run },
+];
