@@ -5,7 +5,7 @@
 //! bytes       socket ⇄ peer ⇄ library ⇄ store
 //! ```
 //!
-//! [`start`] puts everything together. `driver` is the one loop that decides, and `inbox` holds the inputs that wake
+//! [`start`] starts everything, and `assemble` puts the daemon itself together. `driver` is the one loop that decides, and `inbox` holds the inputs that wake
 //! it. `peer` and `control` are the two services and the links to other daemons; `tracker` talks to trackers; `library`
 //! knows each resource; `watch` is what the driver observes over time; `snapshot` is the state that others read;
 //! `store` is the disk.
@@ -13,6 +13,7 @@
 // Tests start tasks and threads as they like.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
+mod assemble;
 mod board;
 pub mod cli;
 mod control;

@@ -1,30 +1,22 @@
 //! Starts the daemon and ends it: folder, sockets, tasks and signals, in this order; each failure says what to do.
 
+use crate::assemble::{Parts, assemble};
 use crate::cli::Args;
-use crate::control::common::ControlServer;
-use crate::control::server as control;
 use crate::descriptors::Descriptors;
-use crate::driver::Driver;
 use crate::entropy;
-use crate::inbox::{Context, Input};
-use crate::jobs;
-use crate::limits::{Both, LimitBook};
+use crate::inbox::Context;
+use crate::limits::Both;
 use crate::net::{Listener, Network};
 use crate::peer::room::Caps;
 use crate::peer::server as peer;
 use crate::plan::{self, Plan};
 use crate::reload::{self, Reloader};
 use crate::store::Home;
-use crate::throttle::Bucket;
 use crate::watchdog;
-use shared::host::clock::now_ms;
-use shared::host::config::RateLimit;
 use shared::host::logging::{self, Logging};
 use shared::host::program::{self, Heard, Signals, StartError};
 use shared::host::service::Service;
 use shared::id::PeerId;
-use shared::rpc::PROTOCOL_VERSION;
-use shared::rpc::control::DaemonInfo;
 use shared::rpc::{local, wire};
 use shared::swarm::SwarmConfig;
 use shared::url::PEER_PORT;
@@ -36,21 +28,12 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// The last port that a daemon with a DIRECTORY argument tries when no port is configured.
 const LAST_PORT: u16 = 8018;
-
-/// How long the daemon waits at its start until the resources of the shared directory are loaded. Then it accepts
-/// callers anyway: a slow disk or many thousand resources take longer, and are loaded meanwhile.
-const LOADED_WITHIN: Duration = Duration::from_secs(1);
-
-/// How long the orderly end may take. What is not saved by then is fetched or checked again after the next start. It is
-/// well below the 15 s after which the units have systemd kill the service.
-const END_WITHIN: Duration = Duration::from_millis(4500);
 
 /// Runs the daemon until a signal ends it.
 pub fn run(args: Args) -> ExitCode {
@@ -111,42 +94,28 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
         SwarmConfig::default().neighbours_max,
     );
     let (peers, listen) = listen_for_peers(&plan).await?;
-    let bucket = || Bucket::new(RateLimit::None);
-    let buckets = Both { download: bucket(), upload: bucket() };
-    let options = Both { download: args.download_limit, upload: args.upload_limit };
-    let limits = LimitBook::open(home.clone(), buckets.clone(), options, plan::limits(config));
-    let limits = Arc::new(limits);
-    let zone = config.zone.as_str().to_owned();
-    let peer_id = PeerId(entropy::random());
-    let (context, inputs, ended) =
-        Context::new(peer_id, listen, zone, (buckets.download, buckets.upload), Network::System);
-    let neighbours_max = shares.links;
-    let stop = Arc::new(AtomicBool::new(false));
-    let (publisher, settings) = (plan.publisher.clone(), reload::settings(config, neighbours_max));
-    let mut driver = Driver::new(context.clone(), home.clone(), publisher, settings, stop);
-    let loaded = driver.restore();
-    let callers = listen_for_callers(&plan).await?;
-    let info = info(&plan, &home, &context).map_err(|error| failed("cannot start", &error))?;
-    let (configured, known) = watch::channel(reload::configured(config, &plan.publisher, &plan.files));
-    let health = watchdog::watch(service.clone(), context.clone());
-    let server = Arc::new(ControlServer {
-        context: context.clone(),
+    let assembled = assemble(Parts {
         home,
-        info,
-        socket: plan.socket.clone(),
-        started: Instant::now(),
-        configured: known,
-        limits: limits.clone(),
+        peer_id: PeerId(entropy::random()),
+        listen,
+        zone: config.zone.as_str().to_owned(),
+        network: Network::System,
+        limits: plan::limits(config),
+        options: Both { download: args.download_limit, upload: args.upload_limit },
+        publisher: plan.publisher.clone(),
+        settings: reload::settings(config, shares.links),
     });
+    let callers = listen_for_callers(&plan).await?;
+    let (configured, known) = watch::channel(reload::configured(config, &plan.publisher, &plan.files));
+    let reception = assembled.reception(plan.socket.clone(), known);
+    let reception = reception.map_err(|error| failed("cannot start", &error))?;
+    let (context, limits) = (assembled.context.clone(), assembled.limits.clone());
+    let (mut running, loaded) = assembled.run();
+    loaded.await;
     let caps = Caps { peers_max: shares.peers as usize, strangers_max: shares.strangers as usize };
-    let mut driver = jobs::spawn(driver.run(inputs, ended));
-    // Most folders are loaded in a moment. The others are loaded while the daemon answers.
-    let _ = tokio::time::timeout(LOADED_WITHIN, loaded).await;
-    let accepting = [
-        jobs::spawn(peer::accept(context.clone(), peers, caps)),
-        jobs::spawn(control::accept(server, callers)),
-        jobs::spawn(health),
-    ];
+    running.beside(peer::accept(context.clone(), peers, caps));
+    running.beside(reception.accept(callers));
+    running.beside(watchdog::watch(service.clone(), context.clone()));
     log_ready(&plan, listen, &context);
     say_ready(&service, &context).await;
     let mut reloader = Reloader {
@@ -154,15 +123,15 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
         running: plan.config,
         file_group: plan.publisher.group,
         limits,
-        context: context.clone(),
+        context,
         logging,
         configured,
-        neighbours_max,
+        neighbours_max: shares.links,
     };
-    let signal = until_signal(&mut signals, &mut driver, &mut reloader, &service).await?;
+    let signal = until_signal(&mut signals, &mut running.driver, &mut reloader, &service).await?;
     tracing::info!("ttd stops ({signal})");
     service.stopping("stopping");
-    end(&context, driver, accepting).await;
+    running.end().await;
     tracing::info!("ttd has stopped");
     Ok(())
 }
@@ -237,39 +206,6 @@ fn no_home(folder: &Path, error: &dyn std::error::Error) -> StartError {
         );
     }
     failed
-}
-
-/// Stops accepting connections, and gives the driver [`END_WITHIN`] to end in order.
-async fn end(context: &Context, driver: JoinHandle<Option<String>>, accepting: [JoinHandle<()>; 3]) {
-    for task in accepting {
-        task.abort();
-        let _ = task.await;
-    }
-    let ending = async {
-        context.tell(Input::Shutdown).await;
-        driver.await
-    };
-    if tokio::time::timeout(END_WITHIN, ending).await.is_err() {
-        tracing::warn!("cannot save everything in time; what is missing is fetched or checked again");
-    }
-}
-
-fn info(plan: &Plan, home: &Home, context: &Context) -> Result<DaemonInfo, crate::store::StoreError> {
-    let (folder_device, folder_inode) = home.device_and_inode()?;
-    Ok(DaemonInfo {
-        version: PROTOCOL_VERSION,
-        software: env!("CARGO_PKG_VERSION").to_owned(),
-        folder: home.folder().to_owned(),
-        folder_device,
-        folder_inode,
-        listen: context.listen,
-        peer_id: context.peer_id,
-        pid: std::process::id(),
-        trackers: plan.config.trackers.clone(),
-        file_mode: plan.publisher.mode,
-        file_group: plan.publisher.group,
-        started_at_ms: now_ms(),
-    })
 }
 
 async fn listen_for_callers(plan: &Plan) -> Result<local::Listener, StartError> {

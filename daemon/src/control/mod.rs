@@ -14,6 +14,7 @@ mod overview;
 mod paths;
 mod quota;
 mod read;
-pub mod server;
+pub mod reception;
+mod server;
 mod tracker;
 mod users;

@@ -2,7 +2,7 @@
 //! imports that arrive in parts, waiting, and lookups in catalogues.
 
 use super::blocking::{adding, blocking};
-use super::callers::{CallerPlace, Callers, Counted};
+use super::callers::Callers;
 use super::common::ControlServer;
 use super::diary::{self, told};
 use super::examine::examine;
@@ -28,9 +28,9 @@ use shared::rpc::control::{
     GetWhat, Keep, LimitChange, LimitsKept, Overview, Page, PeerInfo, Rejection, ResourceStatus,
     ShareRequest, TaskId, TaskState, TrackerAnswer, TrackerExamined, Unpublished, Watched,
 };
-use shared::rpc::local::{Credentials, Listener, Stream};
+use shared::rpc::local::Credentials;
 use shared::rpc::tracker::{Fleet, FleetPlace, ListEntry, Lookup, PeerEntry, ResourceEntry};
-use shared::rpc::wire::{self, Greeted, ServerOptions};
+use shared::rpc::wire::Greeted;
 use shared::rpc::{PROTOCOL_VERSION, Payload, WrongVersion};
 use shared::tree::TreeName;
 use shared::url::TrackerUrl;
@@ -40,80 +40,16 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tarpc::context::Context as CallContext;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 /// Limits the imports that one connection may have open; a further one is refused. ttctl sends one at a time.
 const IMPORTS_MAX: usize = 16;
 /// The longest wait of one `watch` call. A caller who wants to wait longer calls again.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
-/// Accepts callers until the task is aborted.
-pub async fn accept(server: Arc<ControlServer>, listener: Listener) {
-    let callers = Callers::new();
-    let questions = Questions::new(server.context.clone(), server.configured.clone());
-    loop {
-        match listener.accept().await {
-            Ok((stream, who)) => {
-                let (server, callers, questions) = (server.clone(), callers.clone(), questions.clone());
-                let admitted = callers.admit(who.uid);
-                jobs::spawn(async move {
-                    let admitted = match admitted {
-                        Some(admitted) => Some(admitted),
-                        None => callers.wait_for_place(who.uid).await,
-                    };
-                    match admitted {
-                        Some((place, end)) => serve((server, questions), stream, who, place, end).await,
-                        None => {
-                            tracing::warn!("refused a connection of uid {}: too many are open", who.uid)
-                        }
-                    }
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection of ttctl");
-                // Descriptors have probably run out: wait until some are free.
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        }
-    }
-}
-
-async fn serve(
-    (server, questions): (Arc<ControlServer>, Arc<Questions>),
-    stream: Stream,
-    who: Credentials,
-    place: Arc<CallerPlace>,
-    end: Arc<Notify>,
-) {
-    let greeted = Greeted::new();
-    let (callers, own_imports) = (place.callers.clone(), Quota::new(IMPORTS_MAX));
-    let (manifest, imports) = (Arc::default(), Arc::default());
-    let (requests, snapshots) = (Requests::new(&server.context), server.context.snapshots.subscribe());
-    let caller = CallerSession {
-        server,
-        questions,
-        requests,
-        snapshots,
-        who,
-        greeted: greeted.clone(),
-        callers,
-        own_imports,
-        manifest,
-        imports,
-    };
-    let options = ServerOptions { greeted, ..ServerOptions::default() };
-    let service = Counted { service: caller.serve(), place };
-    tokio::select! {
-        end = wire::serve(stream, options, service) => {
-            tracing::debug!(uid = who.uid, error = %end, "a caller's connection ended");
-        }
-        () = end.notified() => tracing::debug!(uid = who.uid, "a caller has made room for another"),
-    }
-}
-
 /// One caller's connection.
 #[derive(Clone)]
-struct CallerSession {
+pub struct CallerSession {
     server: Arc<ControlServer>,
     requests: Requests,
     questions: Arc<Questions>,
@@ -127,6 +63,31 @@ struct CallerSession {
     /// A manifest of which some parts have arrived.
     manifest: Arc<Mutex<Option<(Parser, Permit)>>>,
     imports: Arc<Mutex<Imports>>,
+}
+
+impl CallerSession {
+    /// The connection of a caller who has said nothing yet.
+    pub fn new(
+        server: Arc<ControlServer>,
+        questions: Arc<Questions>,
+        callers: Arc<Callers>,
+        who: Credentials,
+        greeted: Greeted,
+    ) -> CallerSession {
+        let (requests, snapshots) = (Requests::new(&server.context), server.context.snapshots.subscribe());
+        CallerSession {
+            server,
+            requests,
+            questions,
+            snapshots,
+            who,
+            greeted,
+            callers,
+            own_imports: Quota::new(IMPORTS_MAX),
+            manifest: Arc::default(),
+            imports: Arc::default(),
+        }
+    }
 }
 
 impl Control for CallerSession {

@@ -70,8 +70,7 @@ impl Driver {
             let place = NameState::look(&home, asked.wanted.manifest.name(), tree);
             let edited = asked.served.as_ref().and_then(|served| served.edited().ok().flatten());
             let here = home.must_be_here();
-            let asked = Box::new(asked);
-            Input::Task(TaskInput::Asked { asked, place, here, edited })
+            Input::Task(TaskInput::Asked { asked: Box::new(asked), place, here, edited })
         };
         jobs::run_and_tell(look, move |looked| context.tell_blocking(looked));
     }
