@@ -12,13 +12,14 @@ const CLASSES: (&str, usize) = ("docs/threat-model.md", 38);
 
 /// The directories of each crate's tests. A path's first word is one of these crates, the last one the test, and those
 /// between them the file.
-const CRATES: [(&str, &[&str]); 7] = [
+const CRATES: [(&str, &[&str]); 8] = [
     ("shared", &["shared/src"]),
     ("daemon", &["daemon/src"]),
     ("ctl", &["ctl/src"]),
     ("tracker", &["tracker/src", "tracker/tests"]),
     ("sim", &["tests/sim/src", "tests/sim/tests"]),
     ("cluster", &["tests/cluster/tests/scenarios"]),
+    ("interleave", &["tests/interleave/src"]),
     ("xtask", &["tests/xtask/src"]),
 ];
 
