@@ -345,13 +345,14 @@ impl<'a> Pipeline<'a> {
     }
 
     fn follow(&self, chunk: ChunkIndex) -> io::Result<()> {
-        let result = self.body.follow(chunk, &self.buffer(chunk)[..self.chunk_bytes(chunk)]);
+        // If that fails, the chunk stays the next one to follow, so that nobody follows or reads what depends on it.
+        self.body.follow(chunk, &self.buffer(chunk)[..self.chunk_bytes(chunk)])?;
         let mut board = self.board();
         board.is_following = false;
         board.follow_next = ChunkIndex(chunk.0 + 1);
         board.used(chunk);
         self.changed.notify_all();
-        result
+        Ok(())
     }
 
     fn read(&self, chunk: ChunkIndex) -> io::Result<()> {

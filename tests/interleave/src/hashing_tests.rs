@@ -34,6 +34,8 @@ enum Trouble {
     None,
     /// This chunk cannot be read.
     Read(u32),
+    /// Following this chunk fails.
+    Follow(u32),
 }
 
 #[derive(Debug)]
@@ -74,6 +76,9 @@ impl Body for Bytes {
     }
 
     fn follow(&self, chunk: ChunkIndex, bytes: &[u8]) -> io::Result<()> {
+        if self.trouble == Trouble::Follow(chunk.0) {
+            return Err(io::Error::other("it makes no sense"));
+        }
         let right = Some(&byte_at(chunk.offset()));
         assert!(bytes.first() == right && bytes.last() == right, "chunk {} was overwritten", chunk.0);
         assert_eq!(self.followed.fetch_add(1, Ordering::SeqCst), chunk.0, "in order, one at a time");
@@ -93,7 +98,7 @@ fn the_hashes_are_right() {
 
 #[test]
 fn a_failure_ends_all_workers() {
-    for trouble in [Trouble::Read(0), Trouble::Read(3)] {
+    for trouble in [Trouble::Read(0), Trouble::Read(3), Trouble::Follow(1)] {
         in_many_orders(ORDERS, move || {
             assert!(hash_body(&Bytes::new(trouble, 2), &silent).is_err(), "{trouble:?}");
         });
