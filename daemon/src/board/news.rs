@@ -100,6 +100,12 @@ impl NewsBoard {
         });
     }
 
+    /// All swarms, each with the chunks that peers are told of.
+    #[cfg(test)]
+    pub fn all(&self) -> Vec<(SwarmKey, HaveMap)> {
+        self.lock().swarms.iter().map(|(key, swarm)| (*key, swarm.have.clone())).collect()
+    }
+
     /// The answer to a poll, which may have no updates. What does not fit goes into the next answer.
     pub fn news(&self, feed: &mut NewsFeed) -> NewsReply {
         let state = self.lock();

@@ -16,7 +16,7 @@ use std::time::Instant;
 
 /// How many doubted chunks are read at once; further doubts are dropped. Each costs reading a chunk, and strangers
 /// raise them.
-const SUSPECTS_MAX: usize = 8;
+pub(super) const SUSPECTS_MAX: usize = 8;
 
 impl Driver {
     pub(super) fn perform(&mut self, action: Action) {

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 
 /// Limits the commands that wait for resources that are not loaded yet; further ones are refused. It is more than
 /// callers send while a folder is loaded.
-const PARKED_MAX: usize = 1024;
+pub(super) const PARKED_MAX: usize = 1024;
 
 /// How long such a command waits before it is refused. This is less than its caller waits.
 const PARKED_FOR: Duration = Duration::from_secs(20);

@@ -2,6 +2,10 @@
 //! stands.
 
 use super::Driver;
+use super::act::SUSPECTS_MAX;
+use super::publish::PUBLISHING_MAX;
+use super::restore::PARKED_MAX;
+use super::state::RESOURCES_MAX;
 use crate::inbox::{Input, TaskInput};
 use crate::library::{Phase, Resource, Why};
 use shared::have::HaveMap;
@@ -37,12 +41,8 @@ pub struct Facts {
     pub links: Vec<PeerAddr>,
     /// The number of questions of peers that wait for the core's answer.
     pub asks: usize,
-    /// The number of resources that are being published.
-    pub publishing: usize,
-    /// The number of resources that wait for that.
-    pub to_publish: usize,
-    /// The number of chunks that are in doubt and being read.
-    pub suspects: usize,
+    /// What is bounded: what it is, how many there are, and how many there may be.
+    pub bounds: Vec<(&'static str, usize, usize)>,
 }
 
 /// How it stands with one resource.
@@ -135,10 +135,20 @@ fn facts(driver: &Driver) -> Facts {
         resources: driver.library.iter().map(|(key, resource)| facts_of(driver, key, resource)).collect(),
         links: driver.links.keys().copied().collect(),
         asks: driver.asks.len(),
-        publishing: driver.publishing.len(),
-        to_publish: driver.to_publish.len(),
-        suspects: driver.suspects.len(),
+        bounds: bounds(driver),
     }
+}
+
+fn bounds(driver: &Driver) -> Vec<(&'static str, usize, usize)> {
+    let resources = driver.library.iter().count();
+    vec![
+        ("resources", resources, RESOURCES_MAX),
+        ("resources that are being published", driver.publishing.len(), PUBLISHING_MAX),
+        ("resources that wait to be published", driver.to_publish.len(), resources),
+        ("chunks in doubt", driver.suspects.len(), SUSPECTS_MAX),
+        ("links", driver.links.len(), driver.settings.neighbours_max as usize * resources),
+        ("records that are still to be loaded", driver.loading.parked.len(), PARKED_MAX),
+    ]
 }
 
 fn facts_of(driver: &Driver, key: SwarmKey, resource: &Resource) -> ResourceFacts {

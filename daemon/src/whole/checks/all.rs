@@ -1,5 +1,7 @@
 //! The checks that every world has.
 
+use super::announced::Announced;
+use super::bounds::Bounds;
 use super::fulfilled::Fulfilled;
 use super::visible::Visible;
 use crate::store::Home;
@@ -32,5 +34,10 @@ pub(crate) trait Check: Debug {
 
 /// All checks, without anything seen.
 pub(crate) fn all() -> Vec<Box<dyn Check>> {
-    vec![Box::new(Fulfilled), Box::new(Visible::default())]
+    vec![
+        Box::new(Fulfilled),
+        Box::new(Visible::default()),
+        Box::new(Announced::default()),
+        Box::new(Bounds::default()),
+    ]
 }

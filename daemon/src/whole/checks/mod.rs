@@ -1,6 +1,8 @@
 //! What must be true in every world, whatever its scenario does.
 
 mod all;
+mod announced;
+mod bounds;
 mod fulfilled;
 mod visible;
 

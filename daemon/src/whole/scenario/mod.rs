@@ -1,7 +1,9 @@
 //! What happens in worlds.
 
 mod deaths;
+mod links;
 mod one_download;
 mod table;
+mod tracker;
 
 pub(crate) use table::{ALL, Scenario};

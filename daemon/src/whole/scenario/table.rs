@@ -1,6 +1,6 @@
 //! All scenarios.
 
-use super::{deaths, one_download};
+use super::{deaths, links, one_download, tracker};
 use crate::whole::world::World;
 use futures::future::LocalBoxFuture;
 
@@ -14,7 +14,9 @@ pub(crate) struct Scenario {
 }
 
 /// The scenarios; the seed picks one of them.
-pub(crate) const ALL: [Scenario; 2] = [
+pub(crate) const ALL: [Scenario; 4] = [
     Scenario { name: "one-download", run: one_download::run },
     Scenario { name: "deaths", run: deaths::run },
+    Scenario { name: "links", run: links::run },
+    Scenario { name: "tracker", run: tracker::run },
 ];

@@ -1,0 +1,181 @@
+//! Nothing is announced that is not there, and what is there stays announced while the tracker can hear it.
+
+use super::all::Check;
+use crate::driver::tap::ResourceFacts;
+use crate::whole::content::Content;
+use crate::whole::machine::Machine;
+use crate::whole::tracker::Tracker;
+use crate::whole::world::World;
+use shared::chunk::{CHUNK_BYTES, ChunkIndex};
+use shared::id::{ChunkHash, PeerId, SwarmKey};
+use shared::rpc::tracker::Stage;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a tracker may have a seeder that is none, while it can be told. The machine tells it at once; the looks and
+/// the facts are two seconds apart.
+const TOLD_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long a path must have been quiet before something counts that a tracker does not know. An entry lives three
+/// intervals of 2 s at least, so what was lost in a disturbance has expired by then or was renewed.
+const QUIET_FOR: Duration = Duration::from_secs(10);
+
+/// What is remembered of one resource of one machine at one tracker.
+#[derive(Debug, Default)]
+struct Entry {
+    /// Since when the tracker has it as a seeder, and it is none.
+    wrong_since: Option<Instant>,
+    /// Since when the tracker has it, while it was there all the time.
+    known_since: Option<Instant>,
+    /// Since when the tracker lacks it although it had it before.
+    missing_since: Option<Instant>,
+}
+
+/// What the trackers were seen to know.
+#[derive(Debug, Default)]
+pub(super) struct Announced {
+    entries: BTreeMap<(IpAddr, IpAddr, SwarmKey), Entry>,
+    /// All swarms that any machine had.
+    keys: BTreeSet<SwarmKey>,
+    /// What the users of the world wanted.
+    contents: BTreeMap<SwarmKey, Rc<Content>>,
+}
+
+impl Check for Announced {
+    fn look(&mut self, world: &World) {
+        let machines = world.machines();
+        for content in world.contents() {
+            self.contents.entry(content.key()).or_insert(content);
+        }
+        for machine in &machines {
+            let facts = machine.facts(world);
+            self.keys.extend(facts.iter().flat_map(|facts| &facts.resources).map(|resource| resource.key));
+            self.look_at_a_chunk(world, machine);
+        }
+        for tracker in world.trackers() {
+            for machine in &machines {
+                self.compare(world, &tracker, machine);
+            }
+        }
+    }
+
+    fn died(&mut self, _: &World, machine: &Machine) {
+        self.entries.retain(|&(_, ip, _), _| ip != machine.ip);
+    }
+}
+
+impl Announced {
+    /// Compares what a tracker knows of a machine with how the machine stands.
+    fn compare(&mut self, world: &World, tracker: &Tracker, machine: &Machine) {
+        let (at, ip, now) = (tracker.addr.ip(), machine.ip, Instant::now());
+        let steady = steady_since(world, tracker, machine);
+        let (Some(steady), Some(facts), Some(known)) =
+            (steady, machine.facts(world), known_to(tracker, &self.keys))
+        else {
+            self.entries.retain(|&(a, b, _), _| (a, b) != (at, ip));
+            return;
+        };
+        for &key in &self.keys {
+            let resource = facts.resources.iter().find(|resource| resource.key == key);
+            let is_seeding = resource.is_some_and(|resource| resource.is_seeding);
+            let stage = known.get(&(key, ip, facts.peer_id)).copied();
+            let entry = self.entries.entry((at, ip, key)).or_default();
+            let stands = |since: Option<Instant>| since.filter(|&since| since >= steady);
+
+            entry.wrong_since = match stage == Some(Stage::Seeding) && !is_seeding {
+                true => stands(entry.wrong_since).or(Some(now)),
+                false => None,
+            };
+            let wrong_for = entry.wrong_since.map_or(Duration::ZERO, |since| now - since);
+            assert!(
+                wrong_for <= TOLD_WITHIN,
+                "tracker {at} has m{} as a seeder of {key} for {wrong_for:?}, which is {}",
+                machine.number,
+                resource.map_or("not there", |resource| resource.phase)
+            );
+
+            if !is_seeding {
+                (entry.known_since, entry.missing_since) = (None, None);
+            } else if stage.is_some() {
+                let since = stands(entry.known_since).or((now >= steady + QUIET_FOR).then_some(now));
+                (entry.known_since, entry.missing_since) = (since, None);
+            } else if let Some(known_since) = stands(entry.known_since) {
+                let missing_since = *entry.missing_since.get_or_insert(now);
+                assert!(
+                    facts.at <= missing_since,
+                    "tracker {at} has lost m{} as a seeder of {key}, which it knew {:?} ago: the connection is open \
+                    and quiet for {:?}, and the machine has it all the time",
+                    machine.number,
+                    now - known_since,
+                    now - steady
+                );
+            }
+        }
+    }
+
+    /// Reads one random chunk of those that a machine tells its peers it has.
+    fn look_at_a_chunk(&self, world: &World, machine: &Machine) {
+        let Some(context) = machine.context() else { return };
+        let on_the_board = context.board.all();
+        drop(context);
+        let Some(facts) = machine.facts(world).filter(|_| !on_the_board.is_empty()) else { return };
+        let (key, have) = world.one_of(&on_the_board);
+        let chunks: Vec<ChunkIndex> = have.iter().collect();
+        let resource = facts.resources.iter().find(|resource| resource.key == key);
+        let Some(resource) = resource.filter(|_| !chunks.is_empty()) else { return };
+        let index = world.one_of(&chunks);
+        let Some(hash) = self.contents.get(&key).and_then(|content| content.manifest.hash(index)) else {
+            return;
+        };
+        let is_there = places(machine, resource).any(|path| chunk_at(&path, index).as_ref() == Some(hash));
+        // A user may put other content under the name; the machine notices it when it reads the chunk or looks at the file.
+        let is_replaced =
+            resource.names.iter().any(|(name, ..)| world.right_contents(name.as_str()).len() > 1);
+        assert!(
+            is_there || is_replaced,
+            "m{} tells its peers that it has chunk {index} of {key}",
+            machine.number
+        );
+    }
+}
+
+/// Since when nothing hinders the machine from telling the tracker everything: both run, they are connected, and nothing
+/// is wrong between them.
+fn steady_since(world: &World, tracker: &Tracker, machine: &Machine) -> Option<Instant> {
+    let (at, ip) = (tracker.addr.ip(), machine.ip);
+    let connected = world.cables.open_since(ip, at)?;
+    let quiet = world.cables.quiet_since(ip, at)?;
+    Some(tracker.up_since()?.max(machine.up_since()?).max(connected).max(quiet))
+}
+
+/// The stage of each entry of these swarms at a tracker; `None` while it does not run.
+fn known_to(
+    tracker: &Tracker,
+    keys: &BTreeSet<SwarmKey>,
+) -> Option<BTreeMap<(SwarmKey, IpAddr, PeerId), Stage>> {
+    let handle = tracker.handle()?;
+    let resources: BTreeSet<_> = keys.iter().map(|key| key.resource).collect();
+    let peers = resources.into_iter().flat_map(|resource| handle.peers_of(resource));
+    Some(peers.map(|peer| ((peer.key, peer.addr.ip(), peer.peer_id), peer.stage)).collect())
+}
+
+/// Where the chunks of a resource may be: in its part, and under its names.
+fn places(machine: &Machine, resource: &ResourceFacts) -> impl Iterator<Item = PathBuf> {
+    let slots = shared::host::paths::private_dir(machine.dir()).join("resources");
+    let of_it = format!("{}-", resource.key.resource);
+    let slots = fs::read_dir(slots).into_iter().flatten().flatten();
+    let parts = slots.filter(move |slot| slot.file_name().to_string_lossy().starts_with(&of_it));
+    let names = resource.names.iter().map(|(name, ..)| machine.dir().join(name.as_str()));
+    parts.map(|slot| slot.path().join("data.part")).chain(names)
+}
+
+fn chunk_at(path: &Path, index: ChunkIndex) -> Option<ChunkHash> {
+    let bytes = fs::read(path).ok()?;
+    let chunk = bytes.get(index.offset() as usize..)?;
+    Some(ChunkHash::of(&chunk[..chunk.len().min(CHUNK_BYTES as usize)]))
+}
