@@ -4,7 +4,8 @@
 //! A power cut loses any part, in any order, of the bytes that were written since a file's last sync; and the latest
 //! changes of names since a directory's last sync, in order, since journals keep their order. A sync that fails loses
 //! the bytes at once, as if they were dropped from the page cache. A write-back that fails is reported once to each
-//! open file, as on Linux, and its bytes can be read until the power is cut.
+//! open file, as on Linux, and its bytes can be read until the power is cut. Holes and lengths are not lost by it: they
+//! are in the journal.
 
 mod refusals;
 mod state;
@@ -177,11 +178,11 @@ impl Faulty {
             }
             match step.filter(|_| state.steps == stop && state.torn) {
                 Some(Step::Write { file, offset, bytes }) => {
-                    state.note_bytes(file, *offset, bytes.len() as u64 / 2)?;
+                    state.note_data(file, *offset, bytes.len() as u64 / 2)?;
                     file.write_all_at(&bytes[..bytes.len() / 2], *offset)?;
                 }
                 Some(&Step::Punch { file, offset, bytes }) if bytes > 1 => {
-                    state.note_bytes(file, offset, bytes / 2)?;
+                    state.note_hole(file, offset, bytes / 2)?;
                     System.perform(Step::Punch { file, offset, bytes: bytes / 2 })?;
                 }
                 Some(&Step::RemoveAll { path }) if path.is_dir() => {
@@ -234,7 +235,7 @@ impl Medium for Faulty {
         if !is_new && how == Open::Empty {
             let file = File::options().read(true).write(true).open(path)?;
             let bytes = file.metadata()?.len();
-            state.note_bytes(&file, 0, bytes)?;
+            state.note_hole(&file, 0, bytes)?;
         }
         let file = System.open(path, how)?;
         if is_new {
@@ -262,23 +263,23 @@ impl Medium for Faulty {
         self.begin(&mut state, Some(&step))?;
         match step {
             Step::Write { file, offset, bytes } => {
-                state.note_bytes(file, offset, bytes.len() as u64)?;
+                state.note_data(file, offset, bytes.len() as u64)?;
                 System.perform(step)
             }
             Step::Punch { file, offset, bytes } => {
-                state.note_bytes(file, offset, bytes)?;
+                state.note_hole(file, offset, bytes)?;
                 System.perform(step)
             }
             Step::Cut { file, bytes } => {
-                state.note_bytes(file, bytes, file.metadata()?.len().saturating_sub(bytes))?;
+                state.note_hole(file, bytes, file.metadata()?.len().saturating_sub(bytes))?;
                 System.perform(step)
             }
             Step::Copy { from, to } => {
-                state.note_bytes(to, 0, from.metadata()?.len())?;
+                state.note_data(to, 0, from.metadata()?.len())?;
                 System.perform(step)
             }
             Step::CopyRange { to, offset, bytes, .. } => {
-                state.note_bytes(to, offset, bytes)?;
+                state.note_data(to, offset, bytes)?;
                 System.perform(step)
             }
             Step::SyncFile { file } if file.metadata()?.is_dir() => {

@@ -17,6 +17,8 @@ pub(super) enum Undo {
         written: u64,
         bytes: u64,
         modified: SystemTime,
+        /// Whether data was written, whose write-back can fail. Holes and lengths are in the journal.
+        is_data: bool,
         /// They never reach the disk, whatever syncs report.
         lost: bool,
     },

@@ -39,7 +39,17 @@ impl fmt::Debug for Tell {
 }
 
 impl State {
-    pub(super) fn note_bytes(&mut self, file: &File, offset: u64, written: u64) -> io::Result<()> {
+    /// Remembers a range whose data is about to be written.
+    pub(super) fn note_data(&mut self, file: &File, offset: u64, bytes: u64) -> io::Result<()> {
+        self.note_bytes(file, offset, bytes, true)
+    }
+
+    /// Remembers a range that is about to become a hole, or to be cut off.
+    pub(super) fn note_hole(&mut self, file: &File, offset: u64, bytes: u64) -> io::Result<()> {
+        self.note_bytes(file, offset, bytes, false)
+    }
+
+    fn note_bytes(&mut self, file: &File, offset: u64, written: u64, is_data: bool) -> io::Result<()> {
         let metadata = file.metadata()?;
         let there = metadata.len().saturating_sub(offset).min(written);
         let mut old = vec![0; there as usize];
@@ -61,7 +71,7 @@ impl State {
             }
         }
         let (file, lost) = (file.try_clone()?, false);
-        self.undo.push(Undo::Bytes { file, inode, offset, old, written, bytes, modified, lost });
+        self.undo.push(Undo::Bytes { file, inode, offset, old, written, bytes, modified, is_data, lost });
         Ok(())
     }
 
@@ -82,12 +92,13 @@ impl State {
         let synced = file.metadata()?.ino();
         let is_of =
             |undo: &Undo| matches!(undo, Undo::Bytes { inode, lost, .. } if *inode == synced && !*lost);
-        if self.loses(synced) && self.undo.iter().any(is_of) {
+        let is_data = |undo: &Undo| is_of(undo) && matches!(undo, Undo::Bytes { is_data: true, .. });
+        if self.loses(synced) && self.undo.iter().any(is_data) {
             self.refuse = None;
             self.failures.entry(synced).or_default().0 += 1;
             self.failures.entry(synced).and_modify(|(_, is_told)| *is_told = false);
             for undo in &mut self.undo {
-                if let Undo::Bytes { inode, lost, .. } = undo
+                if let Undo::Bytes { inode, is_data: true, lost, .. } = undo
                     && *inode == synced
                 {
                     *lost = true;
@@ -116,7 +127,7 @@ impl State {
         let fault = self.refuse.filter(|(from, _)| self.steps >= *from).map(|(_, fault)| fault);
         let mut is_any_lost = false;
         for undo in &mut self.undo {
-            if let Undo::Bytes { lost, inode, .. } = undo
+            if let Undo::Bytes { inode, is_data: true, lost, .. } = undo
                 && fault.is_some_and(|fault| fault.is_of_write_back(*inode))
                 && !*lost
             {

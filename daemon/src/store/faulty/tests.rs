@@ -53,3 +53,24 @@ fn a_write_back_fails_for_the_file_that_was_meant_and_is_told_once() {
     faulty.perform(Step::SyncFile { file: &other }).unwrap();
     assert_eq!(faulty.lost(), BTreeSet::new(), "what is written again is there");
 }
+
+#[test]
+fn a_failed_write_back_loses_data_but_no_length() {
+    let root = tempfile::tempdir().unwrap();
+    let faulty = Faulty::new(&root.path().join("grave"));
+    let path = root.path().join("file");
+    let file = faulty.open(&path, Open::Empty).unwrap();
+    write(&faulty, &file, b"file and more");
+    faulty.perform(Step::SyncFile { file: &file }).unwrap();
+    faulty.perform(Step::SyncFolder { path: root.path() }).unwrap();
+    faulty.refuse_from(0, DiskFault::WriteBack);
+    faulty.perform(Step::Cut { file: &file, bytes: 4 }).unwrap();
+    write(&faulty, &file, b"FILE");
+    assert!(faulty.perform(Step::SyncFile { file: &file }).is_err());
+    write(&faulty, &file, b"FILE");
+    faulty.perform(Step::SyncFile { file: &file }).unwrap();
+    assert_eq!(faulty.lost(), BTreeSet::new(), "all that was lost is written again");
+    faulty.stop_at(0, false);
+    faulty.cut_power(|| true);
+    assert_eq!(fs::read(&path).unwrap(), b"FILE");
+}
