@@ -1,6 +1,7 @@
 //! What happens in worlds.
 
 mod deaths;
+mod disks;
 mod links;
 mod one_download;
 mod table;

@@ -1,6 +1,6 @@
 //! All scenarios.
 
-use super::{deaths, links, one_download, tracker};
+use super::{deaths, disks, links, one_download, tracker};
 use crate::whole::world::World;
 use futures::future::LocalBoxFuture;
 
@@ -14,9 +14,10 @@ pub(crate) struct Scenario {
 }
 
 /// The scenarios; the seed picks one of them.
-pub(crate) const ALL: [Scenario; 4] = [
+pub(crate) const ALL: &[Scenario] = &[
     Scenario { name: "one-download", run: one_download::run },
     Scenario { name: "deaths", run: deaths::run },
+    Scenario { name: "disks", run: disks::run },
     Scenario { name: "links", run: links::run },
     Scenario { name: "tracker", run: tracker::run },
 ];
