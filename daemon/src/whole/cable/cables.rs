@@ -164,7 +164,8 @@ impl Cables {
     /// Breaks all connections between two machines, in both directions. Returns their number.
     pub(crate) fn cut(&self, a: IpAddr, b: IpAddr, cut: Cut) -> usize {
         let mut fabric = self.fabric();
-        let open: Vec<Number> = fabric.between(a, b).map(|(number, _)| number).collect();
+        let open = fabric.between(a, b).filter(|(_, connection)| connection.is_open());
+        let open: Vec<Number> = open.map(|(number, _)| number).collect();
         open.iter().for_each(|&number| fabric.cut(number, cut));
         open.len()
     }
@@ -233,14 +234,18 @@ impl Cables {
         there.zip(back).map(|(there, back)| there.max(back))
     }
 
-    /// Since when the oldest connection between two machines is open that both can use; `None` without one.
-    pub(crate) fn open_since(&self, a: IpAddr, b: IpAddr) -> Option<Instant> {
-        self.fabric().between(a, b).map(|(_, connection)| connection.begun).min()
+    /// Since when two machines have the connections that they have; `None` without one, and while one of them is broken,
+    /// even if nobody has noticed it yet.
+    pub(crate) fn connected_since(&self, a: IpAddr, b: IpAddr) -> Option<Instant> {
+        let fabric = self.fabric();
+        let connections: Vec<_> = fabric.between(a, b).map(|(_, connection)| connection).collect();
+        let are_open = connections.iter().all(|connection| connection.is_open());
+        connections.iter().map(|connection| connection.begun).max().filter(|_| are_open)
     }
 
     /// The number of connections between two machines that both can use.
     pub(crate) fn open_between(&self, a: IpAddr, b: IpAddr) -> usize {
-        self.fabric().between(a, b).count()
+        self.fabric().between(a, b).filter(|(_, connection)| connection.is_open()).count()
     }
 }
 

@@ -78,7 +78,7 @@ impl Connection {
     }
 
     /// Whether both sides can still use it.
-    fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         self.closed == [false; 2]
             && self.reset_at == [None; 2]
             && self.silent_since.is_none()
@@ -193,7 +193,7 @@ impl Fabric {
         self.next
     }
 
-    /// The open connections between two machines, whichever has dialed.
+    /// The connections between two machines, whichever has dialed.
     pub(super) fn between(&self, a: IpAddr, b: IpAddr) -> impl Iterator<Item = (Number, &Connection)> {
         let fits = move |connection: &Connection| {
             let ends = connection.ends.map(|end| end.ip());
@@ -201,7 +201,7 @@ impl Fabric {
         };
         self.connections
             .iter()
-            .filter(move |(_, connection)| connection.is_open() && fits(connection))
+            .filter(move |(_, connection)| fits(connection))
             .map(|(number, connection)| (*number, connection))
     }
 

@@ -176,7 +176,7 @@ async fn a_reset_is_heard_on_both_sides_and_what_is_under_way_is_lost() {
     let start = Instant::now();
     assert_eq!(cables.cut(machine(2), machine(1), Cut::Reset), 1);
     assert_eq!(
-        (cables.open_between(machine(1), machine(2)), cables.open_since(machine(1), machine(2))),
+        (cables.open_between(machine(1), machine(2)), cables.connected_since(machine(1), machine(2))),
         (0, None)
     );
     let (read, end) = read_to_end(&mut far).await;

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 const TOLD_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long a path must have been quiet before something counts that a tracker does not know. An entry lives three
-/// intervals of 2 s at least, so what was lost in a disturbance has expired by then or was renewed.
+/// intervals of 2 to 3 s, so what was lost in a disturbance has expired by then or was renewed.
 const QUIET_FOR: Duration = Duration::from_secs(10);
 
 /// What is remembered of one resource of one machine at one tracker.
@@ -74,7 +74,7 @@ impl Announced {
     fn compare(&mut self, world: &World, tracker: &Tracker, machine: &Machine) {
         let (at, ip, now) = (tracker.addr.ip(), machine.ip, Instant::now());
         let steady = steady_since(world, tracker, machine);
-        let (Some(steady), Some(facts), Some(known)) =
+        let (Some((steady, quiet)), Some(facts), Some(known)) =
             (steady, machine.facts(world), known_to(tracker, &self.keys))
         else {
             self.entries.retain(|&(a, b, _), _| (a, b) != (at, ip));
@@ -102,7 +102,7 @@ impl Announced {
             if !is_seeding {
                 (entry.known_since, entry.missing_since) = (None, None);
             } else if stage.is_some() {
-                let since = stands(entry.known_since).or((now >= steady + QUIET_FOR).then_some(now));
+                let since = stands(entry.known_since).or((now >= quiet + QUIET_FOR).then_some(now));
                 (entry.known_since, entry.missing_since) = (since, None);
             } else if let Some(known_since) = stands(entry.known_since) {
                 let missing_since = *entry.missing_since.get_or_insert(now);
@@ -145,12 +145,12 @@ impl Announced {
 }
 
 /// Since when nothing hinders the machine from telling the tracker everything: both run, they are connected, and nothing
-/// is wrong between them.
-fn steady_since(world: &World, tracker: &Tracker, machine: &Machine) -> Option<Instant> {
+/// is wrong between them; and since when the last of these alone is so.
+fn steady_since(world: &World, tracker: &Tracker, machine: &Machine) -> Option<(Instant, Instant)> {
     let (at, ip) = (tracker.addr.ip(), machine.ip);
-    let connected = world.cables.open_since(ip, at)?;
+    let connected = world.cables.connected_since(ip, at)?;
     let quiet = world.cables.quiet_since(ip, at)?;
-    Some(tracker.up_since()?.max(machine.up_since()?).max(connected).max(quiet))
+    Some((tracker.up_since()?.max(machine.up_since()?).max(connected).max(quiet), quiet))
 }
 
 /// The stage of each entry of these swarms at a tracker; `None` while it does not run.
