@@ -129,10 +129,10 @@ impl Announced {
         let resource = facts.resources.iter().find(|resource| resource.key == key);
         let Some(resource) = resource.filter(|_| !chunks.is_empty()) else { return };
         let index = world.one_of(&chunks);
-        let Some(hash) = self.contents.get(&key).and_then(|content| content.manifest.hash(index)) else {
-            return;
-        };
-        let is_there = places(machine, resource).any(|path| chunk_at(&path, index).as_ref() == Some(hash));
+        let Some(content) = self.contents.get(&key) else { return };
+        let Some(hash) = content.manifest.hash(index) else { return };
+        let found = |path: PathBuf| chunk_at(&path, index, content.bytes.len());
+        let is_there = places(machine, resource).any(|path| found(path).as_ref() == Some(hash));
         // A user may put other content under the name; the machine notices it when it reads the chunk or looks at the file.
         let is_replaced =
             resource.names.iter().any(|(name, ..)| world.right_contents(name.as_str()).len() > 1);
@@ -174,8 +174,9 @@ fn places(machine: &Machine, resource: &ResourceFacts) -> impl Iterator<Item = P
     parts.map(|slot| slot.path().join("data.part")).chain(names)
 }
 
-fn chunk_at(path: &Path, index: ChunkIndex) -> Option<ChunkHash> {
+/// The hash of a chunk in a file that has `bytes_total` bytes when it is complete. Whatever is behind them is cut off then.
+fn chunk_at(path: &Path, index: ChunkIndex, bytes_total: usize) -> Option<ChunkHash> {
     let bytes = fs::read(path).ok()?;
-    let chunk = bytes.get(index.offset() as usize..)?;
+    let chunk = bytes[..bytes.len().min(bytes_total)].get(index.offset() as usize..)?;
     Some(ChunkHash::of(&chunk[..chunk.len().min(CHUNK_BYTES as usize)]))
 }
