@@ -17,7 +17,7 @@ const CHILD_WITHIN: Duration = Duration::from_secs(60);
 /// How often it is looked whether a process has ended.
 const POLL_EVERY: Duration = Duration::from_millis(5);
 
-/// Every so many seeds, one is run twice, to see whether both runs are the same.
+/// Of this number of seeds one is run twice, to see whether both runs are the same.
 const TWICE_EVERY: u64 = 16;
 
 /// The seeds to run.

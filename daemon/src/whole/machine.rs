@@ -198,6 +198,13 @@ impl Machine {
         (Run { life, since, requests, context: weak, home, driver }, loaded)
     }
 
+    /// Starts a task of its daemon, if it runs.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        if let Some(run) = &*self.run.borrow() {
+            run.life.spawn(task);
+        }
+    }
+
     /// Ends its daemon, if it runs.
     ///
     /// # Panics

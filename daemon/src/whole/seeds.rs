@@ -2,14 +2,14 @@
 
 use super::children::{Said, Seeds, run_all, run_one};
 use super::run::run;
-use super::scenario::{ALL, Scenario};
+use super::scenario::{ALL, Scenario, named};
 use std::fs::File;
 use std::time::Instant;
 
 /// The seeds of `many`, unless `TT_SEEDS` says another number.
 const SEEDS: u64 = 300;
 
-/// After so many seeds `many` says that it is still at work.
+/// After this number of seeds `many` says that it is still at work.
 const TELL_EVERY: u64 = 1000;
 
 /// A number from the environment.
@@ -22,7 +22,10 @@ fn number(variable: &str) -> Option<u64> {
 /// The scenario of a seed: the one that is asked for, or one that follows from the seed.
 fn scenario_of(seed: u64) -> Scenario {
     match std::env::var("TT_SCENARIO") {
-        Ok(name) => *ALL.iter().find(|scenario| scenario.name == name).expect("a scenario has this name"),
+        Ok(name) => named(&name).unwrap_or_else(|| {
+            let names: Vec<&str> = ALL.iter().map(|scenario| scenario.name).collect();
+            panic!("no scenario is called {name}; there are {}", names.join(", "))
+        }),
         Err(_) => ALL[(seed % ALL.len() as u64) as usize],
     }
 }
@@ -74,4 +77,45 @@ fn a_download_ends_and_the_same_seed_is_the_same_run() {
     let other = run_one(2, Some("one-download"));
     assert_eq!(other.failure, None);
     assert_ne!(said.digest, other.digest);
+}
+
+/// Each scenario with some seeds, so that whoever changes the daemon hears of it soon. CI runs hundreds of seeds.
+#[test]
+fn every_scenario_passes_with_some_seeds() {
+    for scenario in ALL {
+        let seeds = Seeds { from: 1, count: 2, scenario: Some(scenario.name.to_owned()) };
+        let failed = run_all(&seeds, |_, _| {});
+        assert!(failed.is_empty(), "{}", failed[0]);
+    }
+}
+
+/// What the runner says of the seeds 5 and 6 with a scenario that fails on purpose.
+fn said_of(scenario: &str) -> Vec<String> {
+    let seeds = Seeds { from: 5, count: 2, scenario: Some(scenario.to_owned()) };
+    let mut said: Vec<String> = run_all(&seeds, |_, _| {}).iter().map(Said::to_string).collect();
+    said.sort();
+    said
+}
+
+#[test]
+fn a_seed_that_fails_is_named() {
+    let said = said_of("panics");
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said[0].starts_with("seed 5 panics FAILED: ") && said[0].contains("on purpose"), "{said:?}");
+    assert!(said[1].contains("\nreplay: TT_SEED=6 TT_SCENARIO=panics cargo test "), "{said:?}");
+}
+
+#[test]
+fn a_seed_in_which_no_time_passes_fails() {
+    let said = said_of("never-ends");
+    assert!(said.len() == 2 && said[0].contains("no time passes"), "{said:?}");
+}
+
+/// Only some of the seeds are run twice.
+#[test]
+fn a_seed_whose_two_runs_differ_fails() {
+    let seeds = Seeds { from: 15, count: 2, scenario: Some("differs".to_owned()) };
+    let failed = run_all(&seeds, |_, _| {});
+    assert_eq!(failed.len(), 1, "{failed:?}");
+    assert!(failed[0].seed == 16 && failed[0].to_string().contains("two runs differ"), "{failed:?}");
 }

@@ -106,7 +106,7 @@ impl World {
         self.below(n) == 0
     }
 
-    /// A time of so many milliseconds.
+    /// A random time from this range, in ms.
     pub(crate) fn ms(&self, range: RangeInclusive<u64>) -> Duration {
         Duration::from_millis(self.between(range))
     }
@@ -119,7 +119,7 @@ impl World {
         of[self.below(of.len() as u64) as usize].clone()
     }
 
-    /// Waits a random time of so many milliseconds.
+    /// Waits a random time from this range, in ms.
     pub(crate) async fn sleep_ms(&self, range: RangeInclusive<u64>) {
         sleep(self.ms(range)).await;
     }
@@ -145,7 +145,7 @@ impl World {
         machine
     }
 
-    /// Adds so many machines of the same kind and starts them.
+    /// Adds this number of machines of the same kind and starts them.
     pub(crate) async fn add_machines(&self, count: u64, setup: &Setup) -> Vec<Rc<Machine>> {
         let mut machines = Vec::new();
         for _ in 0..count {

@@ -3,8 +3,9 @@
 mod deaths;
 mod disks;
 mod links;
+mod on_purpose;
 mod one_download;
 mod table;
 mod tracker;
 
-pub(crate) use table::{ALL, Scenario};
+pub(crate) use table::{ALL, Scenario, named};

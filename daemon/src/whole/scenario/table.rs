@@ -1,6 +1,6 @@
 //! All scenarios.
 
-use super::{deaths, disks, links, one_download, tracker};
+use super::{deaths, disks, links, on_purpose, one_download, tracker};
 use crate::whole::world::World;
 use futures::future::LocalBoxFuture;
 
@@ -21,3 +21,8 @@ pub(crate) const ALL: &[Scenario] = &[
     Scenario { name: "links", run: links::run },
     Scenario { name: "tracker", run: tracker::run },
 ];
+
+/// The scenario with this name.
+pub(crate) fn named(name: &str) -> Option<Scenario> {
+    ALL.iter().chain(on_purpose::ALL).find(|scenario| scenario.name == name).copied()
+}
