@@ -191,7 +191,12 @@ fn is_seeding(driver: &Driver, manifest: &Manifest) -> bool {
 }
 
 fn bytes(chunks: usize) -> Vec<u8> {
-    (0..chunks * CHUNK_BYTES as usize - 7).map(|at| (at / 3 % 251) as u8).collect()
+    // Made of blocks, because a debug build takes long for each byte.
+    let block: Vec<u8> = (0..3 * 251).map(|at| (at / 3) as u8).collect();
+    let count = chunks * CHUNK_BYTES as usize - 7;
+    let mut bytes = block.repeat(count.div_ceil(block.len()));
+    bytes.truncate(count);
+    bytes
 }
 
 fn manifest_of(name: &str, bytes: &[u8]) -> Manifest {

@@ -275,7 +275,12 @@ mod tests {
     const MIB: usize = 1 << 20;
 
     fn random(bytes: usize, mut seed: u64) -> Vec<u8> {
-        (0..bytes.div_ceil(8)).flat_map(|_| splitmix(&mut seed).to_le_bytes()).take(bytes).collect()
+        let mut random = vec![0; bytes.next_multiple_of(8)];
+        for eight in random.chunks_exact_mut(8) {
+            eight.copy_from_slice(&splitmix(&mut seed).to_le_bytes());
+        }
+        random.truncate(bytes);
+        random
     }
 
     fn old(bytes: &[u8]) -> (tempfile::TempDir, OldFile) {

@@ -25,7 +25,11 @@ pub fn content(seed: u64, bytes: usize) -> Vec<u8> {
 /// At least this many bytes that look random, by SplitMix64.
 fn noise(seed: u64, bytes: usize) -> Vec<u8> {
     let mut state = seed;
-    (0..bytes.div_ceil(8)).flat_map(|_| splitmix(&mut state).to_le_bytes()).collect()
+    let mut noise = vec![0; bytes.next_multiple_of(8)];
+    for eight in noise.chunks_exact_mut(8) {
+        eight.copy_from_slice(&splitmix(&mut state).to_le_bytes());
+    }
+    noise
 }
 
 /// The next number of SplitMix64. The helpers of the real binaries do without the crate `shared`, which has it, too.

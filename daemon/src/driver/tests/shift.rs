@@ -9,7 +9,11 @@ use shared::swarm::Waiting;
 
 pub(super) fn random(chunks: usize) -> Vec<u8> {
     let mut state = 1;
-    (0..chunks * CHUNK_BYTES as usize / 8 - 1).flat_map(|_| splitmix(&mut state).to_le_bytes()).collect()
+    let mut bytes = vec![0; chunks * CHUNK_BYTES as usize - 8];
+    for eight in bytes.chunks_exact_mut(8) {
+        eight.copy_from_slice(&splitmix(&mut state).to_le_bytes());
+    }
+    bytes
 }
 
 /// The old content with 13 bytes inserted in a chunk.
