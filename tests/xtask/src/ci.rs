@@ -1,13 +1,17 @@
 //! `cargo xtask ci`: runs everything that CI runs, in order, starting with what fails fastest. The tests come last, so
 //! that their summary stands at the end.
 
+mod programs;
+mod times;
+
 use crate::bench;
 use crate::cargo::{Workspace, must};
 use crate::{dist, docs, fleet, fuzz, tidy, tools};
 use cluster::skip;
 use std::fs;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
+use times::{Parts, Times};
 
 /// Crates that `shared` must not depend on without features: those that run tasks, do input or output, or use the
 /// machine's randomness.
@@ -28,95 +32,105 @@ const IMPURE: [&str; 14] = [
     "tracing-subscriber",
 ];
 
-type Step = (&'static str, fn(&Workspace) -> Result<(), String>);
+type Step = (&'static str, fn(&Workspace, &mut Parts) -> Result<(), String>);
+
+/// The last step.
+const TESTS: &str = "tests";
 
 const STEPS: [Step; 17] = [
     // This runs before anything that takes minutes.
-    ("tools", |workspace| {
+    ("tools", |workspace, _| {
         tools::CARGO_DENY.provide(workspace)?;
         tools::CARGO_DEB.provide(workspace)
     }),
-    ("format", |workspace| must(workspace.cargo().args(["fmt", "--all", "--check"]))),
-    ("circles of modules, long files and functions", |workspace| tidy::run(workspace, &[])),
-    ("docs: the tests that the documents name exist", docs::check),
-    ("unit tests of the benchmark", bench_tests),
-    ("shared is pure without features", shared_is_pure),
-    ("shared with each feature alone", |workspace| {
+    ("format", |workspace, _| must(workspace.cargo().args(["fmt", "--all", "--check"]))),
+    ("circles of modules, long files and functions", |workspace, _| tidy::run(workspace, &[])),
+    ("docs: the tests that the documents name exist", |workspace, _| docs::check(workspace)),
+    ("unit tests of the benchmark", |workspace, _| bench_tests(workspace)),
+    ("shared is pure without features", |workspace, _| shared_is_pure(workspace)),
+    ("shared with each feature alone", |workspace, _| {
         for feature in ["rpc", "host", "program"] {
             must(workspace.cargo().args(["check", "--package", "shared", "--features", feature]))?;
         }
         Ok(())
     }),
-    ("clippy", |workspace| {
+    ("clippy", |workspace, _| {
         let scope = ["clippy", "--workspace", "--all-targets", "--all-features"];
         must(workspace.cargo().args(scope).args(["--", "--deny", "warnings"]))
     }),
-    ("documentation", |workspace| {
+    ("documentation", |workspace, _| {
         let doc = ["doc", "--workspace", "--all-features", "--no-deps"];
         must(workspace.cargo().args(doc).env("RUSTDOCFLAGS", "-D warnings"))
     }),
-    ("licenses, bans, sources", |workspace| {
+    ("licenses, bans, sources", |workspace, _| {
         must(workspace.cargo().args(["deny", "check", "licenses", "bans", "sources"]))
     }),
-    ("release binaries", |workspace| {
+    ("release binaries", |workspace, _| {
         // All packages in one build, because building each with its own features would build crates several times. The
         // release profile is used also for packages that are not delivered, because without optimization the swarms
         // take far too long.
         workspace.build_release_with(&["--package", "sim", "--package", "manual"]).map(drop)
     }),
-    ("swarms on virtual time", |workspace| {
+    ("swarms on virtual time", |workspace, _| {
         must(Command::new(workspace.target.join("release/sim")).arg("check"))
     }),
-    ("fuzz targets, 10 s each", |_| fuzz::run(&fuzz::FuzzArgs::brief())),
-    ("packages", |_| dist::run()),
-    ("a fleet of containers", |_| match fleet::run("ci")? {
+    ("fuzz targets, 10 s each", |_, _| fuzz::run(&fuzz::FuzzArgs::brief())),
+    ("packages", |_, _| dist::run()),
+    ("a fleet of containers", |_, _| match fleet::run("ci")? {
         true => Ok(()),
         false => skip::chore("a fleet of containers", "this machine cannot run it; see above"),
     }),
     // Together with the tests, so that both are built once with the same features.
-    ("binaries and tests", |workspace| {
+    ("binaries and tests", |workspace, _| {
         must(workspace.cargo().args(["build", "--workspace", "--bins", "--tests"]))
     }),
-    ("tests", |workspace| {
+    (TESTS, |workspace, parts| {
         let mut tests = workspace.cargo();
         tests.args(["test", "--workspace"]).env("TT_BIN", workspace.target.join("debug"));
         tests.env("INSTA_UPDATE", "no"); // a snapshot that differs is a failure, and leaves no file
-        must(tests.envs(skip::list().map(|list| (skip::LIST, list))))
+        if std::env::var_os("RUST_TEST_THREADS").is_none() {
+            tests.env("RUST_TEST_THREADS", test_threads().to_string());
+        }
+        programs::must_pass(tests.envs(skip::list().map(|list| (skip::LIST, list))), parts)
     }),
 ];
 
 /// Runs all steps; the first failure is the error. Skips are listed at the end, or are errors if [`skip::MUST_RUN`] is
-/// set.
+/// set. The slowest steps are listed, too, also after a failure.
 pub(crate) fn run() -> Result<(), String> {
     let workspace = Workspace::find()?;
     let list = workspace.target.join("skipped");
     fs::write(&list, "").map_err(|error| format!("cannot write {}: {error}", list.display()))?;
     skip::use_list(&list);
-    let begin = Instant::now();
-    let mut times: Vec<(&str, Duration)> = Vec::new();
-    for (number, (name, step)) in STEPS.iter().enumerate() {
-        println!("\n==== {}/{}: {name} ====", number + 1, STEPS.len());
-        if number + 1 == STEPS.len() {
-            for (name, time) in &times {
-                println!("     {:7.1} s  {name}", time.as_secs_f64());
-            }
-        }
-        let begin = Instant::now();
-        step(&workspace).map_err(|error| format!("ci failed at step \"{name}\": {error}"))?;
-        times.push((name, begin.elapsed()));
-    }
-    let (_, tests) = times.last().expect("there are steps");
+    let (begin, mut times) = (Instant::now(), Times::default());
+    let result = run_all(&workspace, &mut times);
     let skipped = fs::read_to_string(&list).unwrap_or_default();
     for line in skipped.lines() {
         println!("SKIPPED: {line}");
     }
+    println!("\n{}", times.slowest());
+    result?;
     println!(
         "\nci passed in {:.1} s, of which the tests took {:.1} s; {} skipped",
         begin.elapsed().as_secs_f64(),
-        tests.as_secs_f64(),
+        times.of(TESTS).as_secs_f64(),
         skipped.lines().count()
     );
     Ok(())
+}
+
+fn run_all(workspace: &Workspace, times: &mut Times) -> Result<(), String> {
+    for (number, (name, step)) in (1..).zip(&STEPS) {
+        println!("\n==== {number}/{}: {name} ====", STEPS.len());
+        let result = times.measure(name, |parts| step(workspace, parts));
+        result.map_err(|error| format!("ci failed at step \"{name}\": {error}"))?;
+    }
+    Ok(())
+}
+
+/// Two tests for each core: those with real processes wait most of the time, for restarts, intervals, and timeouts.
+fn test_threads() -> usize {
+    2 * std::thread::available_parallelism().map_or(1, |cores| cores.get())
 }
 
 /// Checks `shared` without features by itself, because a workspace build unifies features and hides dependencies of the
