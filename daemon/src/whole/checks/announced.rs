@@ -7,11 +7,12 @@ use crate::whole::machine::Machine;
 use crate::whole::tracker::Tracker;
 use crate::whole::world::World;
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
-use shared::id::{ChunkHash, PeerId, SwarmKey};
+use shared::id::{PeerId, SwarmKey};
 use shared::rpc::tracker::Stage;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, File};
 use std::net::IpAddr;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -130,14 +131,19 @@ impl Announced {
         let Some(resource) = resource.filter(|_| !chunks.is_empty()) else { return };
         let index = world.one_of(&chunks);
         let Some(content) = self.contents.get(&key) else { return };
-        let Some(hash) = content.manifest.hash(index) else { return };
-        let found = |path: PathBuf| chunk_at(&path, index, content.bytes.len());
-        let is_there = places(machine, resource).any(|path| found(path).as_ref() == Some(hash));
+        let Some(right) = content.bytes.chunks(CHUNK_BYTES as usize).nth(index.slot()) else {
+            return;
+        };
+        let places: Vec<PathBuf> = places(machine, resource).collect();
+        let is_there = places.iter().any(|path| has_at(path, index.offset(), right));
+        // The disk has lost bytes that it had taken, and tells it at the next sync.
+        let lost = machine.disk.lost();
+        let is_lost = places.iter().any(|path| path.metadata().is_ok_and(|file| lost.contains(&file.ino())));
         // A user may put other content under the name; the machine notices it when it reads the chunk or looks at the file.
         let is_replaced =
             resource.names.iter().any(|(name, ..)| world.right_contents(name.as_str()).len() > 1);
         assert!(
-            is_there || is_replaced,
+            is_there || is_replaced || is_lost,
             "m{} tells its peers that it has chunk {index} of {key}",
             machine.number
         );
@@ -174,9 +180,8 @@ fn places(machine: &Machine, resource: &ResourceFacts) -> impl Iterator<Item = P
     parts.map(|slot| slot.path().join("data.part")).chain(names)
 }
 
-/// The hash of a chunk in a file that has `bytes_total` bytes when it is complete. Whatever is behind them is cut off then.
-fn chunk_at(path: &Path, index: ChunkIndex, bytes_total: usize) -> Option<ChunkHash> {
-    let bytes = fs::read(path).ok()?;
-    let chunk = bytes[..bytes.len().min(bytes_total)].get(index.offset() as usize..)?;
-    Some(ChunkHash::of(&chunk[..chunk.len().min(CHUNK_BYTES as usize)]))
+/// Whether a file has these bytes there. What somebody wrote behind them is not read.
+fn has_at(path: &Path, offset: u64, bytes: &[u8]) -> bool {
+    let mut found = vec![0; bytes.len()];
+    File::open(path).and_then(|file| file.read_exact_at(&mut found, offset)).is_ok() && found == bytes
 }
