@@ -1,6 +1,6 @@
 //! A tracker that restarts with nothing, is away or slow, while one machine has many names and others fetch some of them.
 
-use crate::whole::content;
+use crate::whole::content::{self, Content};
 use crate::whole::machine::{Machine, Setup};
 use crate::whole::tracker::Tracker;
 use crate::whole::world::World;
@@ -25,7 +25,7 @@ pub(super) fn run(world: &World) -> LocalBoxFuture<'_, ()> {
     })
 }
 
-/// One machine shares many small files. Each of the others fetches some of them.
+/// One machine shares many small files, and removes some of them.
 async fn names(world: &World, owner: &Machine, others: &[Rc<Machine>]) {
     let files = (0..world.between(40..=100)).map(|number| async move {
         let bytes = world.between(1..=2_000) as usize;
@@ -33,10 +33,22 @@ async fn names(world: &World, owner: &Machine, others: &[Rc<Machine>]) {
         world.share(owner, &content).await.expect("a file of the shared directory can be shared");
         content
     });
-    let files = join_all(files).await;
+    let mut files = join_all(files).await;
+    // Nobody fetches these, so that the owner can remove them.
+    let removed = files.split_off(files.len() - world.between(0..=10) as usize);
+    let remove = removed.iter().map(|content| async move {
+        world.sleep_ms(0..=40_000).await;
+        let removed = world.remove(owner, content.name().as_str(), true).await;
+        removed.expect("what was shared can be removed");
+    });
+    join(fetch(world, others, &files), join_all(remove)).await;
+}
+
+/// The others fetch some of the files.
+async fn fetch(world: &World, others: &[Rc<Machine>], files: &[Rc<Content>]) {
     for _ in 0..world.between(0..=20) {
         world.sleep_ms(0..=3_000).await;
-        let (other, content) = (world.one_of(others), world.one_of(&files));
+        let (other, content) = (world.one_of(others), world.one_of(files));
         world.get(&other, &content).await.expect("a download begins");
     }
 }
