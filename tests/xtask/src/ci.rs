@@ -6,7 +6,7 @@ mod times;
 
 use crate::bench;
 use crate::cargo::{Workspace, must};
-use crate::{dist, docs, fleet, fuzz, tidy, tools};
+use crate::{dist, docs, fleet, fuzz, tidy, tools, whole};
 use cluster::skip;
 use std::fs;
 use std::process::{Command, Stdio};
@@ -37,7 +37,7 @@ type Step = (&'static str, fn(&Workspace, &mut Parts) -> Result<(), String>);
 /// The last step.
 const TESTS: &str = "tests";
 
-const STEPS: [Step; 17] = [
+const STEPS: [Step; 18] = [
     // This runs before anything that takes minutes.
     ("tools", |workspace, _| {
         tools::CARGO_DENY.provide(workspace)?;
@@ -83,6 +83,10 @@ const STEPS: [Step; 17] = [
     // Together with the tests, so that both are built once with the same features.
     ("binaries and tests", |workspace, _| {
         must(workspace.cargo().args(["build", "--workspace", "--bins", "--tests"]))
+    }),
+    // Before the tests, because a seed that fails says more than a test that does.
+    ("the whole system on virtual time", |workspace, _| {
+        whole::run_in(workspace, &whole::WholeArgs::brief(), &["--workspace"])
     }),
     (TESTS, |workspace, parts| {
         let mut tests = workspace.cargo();

@@ -17,6 +17,7 @@ mod idle;
 mod interrupt;
 mod tidy;
 mod tools;
+mod whole;
 
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
@@ -68,6 +69,8 @@ enum Chore {
         #[arg(long)]
         seed: Option<u64>,
     },
+    /// Live through many worlds of several machines on virtual time, with faults, each under a seed
+    Whole(whole::WholeArgs),
     /// Find circular imports, files and functions that are too long, and `is_...` functions that change something
     Tidy {
         /// The crates to check, for example "daemon" [default: all]
@@ -90,6 +93,7 @@ fn main() -> ExitCode {
         Chore::Ci => ci::run(),
         Chore::Bare { command } => bare::run(&command),
         Chore::Crash { runs, seed } => crash::run(runs, seed),
+        Chore::Whole(args) => whole::run(&args),
         Chore::Tidy { crates } => {
             cargo::Workspace::find().and_then(|workspace| tidy::run(&workspace, &crates))
         }
