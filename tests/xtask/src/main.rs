@@ -15,6 +15,7 @@ mod fleet;
 mod fuzz;
 mod idle;
 mod interrupt;
+mod mutants;
 mod tidy;
 mod tools;
 mod whole;
@@ -71,6 +72,8 @@ enum Chore {
     },
     /// Live through many worlds of several machines on virtual time, with faults, each under a seed
     Whole(whole::WholeArgs),
+    /// Change the code in many small ways, and look whether a test fails each time; takes hours
+    Mutants(mutants::MutantsArgs),
     /// Find circular imports, files and functions that are too long, and `is_...` functions that change something
     Tidy {
         /// The crates to check, for example "daemon" [default: all]
@@ -94,6 +97,7 @@ fn main() -> ExitCode {
         Chore::Bare { command } => bare::run(&command),
         Chore::Crash { runs, seed } => crash::run(runs, seed),
         Chore::Whole(args) => whole::run(&args),
+        Chore::Mutants(args) => mutants::run(&args),
         Chore::Tidy { crates } => {
             cargo::Workspace::find().and_then(|workspace| tidy::run(&workspace, &crates))
         }

@@ -1,4 +1,5 @@
-//! The extensions of cargo: `cargo deb` makes the packages, `cargo deny` checks licenses and sources.
+//! The extensions of cargo: `cargo deb` makes the packages, `cargo deny` checks licenses and sources, `cargo mutants` tries
+//! the tests.
 
 use crate::cargo::{Workspace, must};
 use std::process::Stdio;
@@ -14,6 +15,9 @@ pub(crate) struct Tool {
 pub(crate) const CARGO_DEB: Tool = Tool { subcommand: "deb", package: "cargo-deb", version: "^3" };
 
 pub(crate) const CARGO_DENY: Tool = Tool { subcommand: "deny", package: "cargo-deny", version: "^0.20" };
+
+pub(crate) const CARGO_MUTANTS: Tool =
+    Tool { subcommand: "mutants", package: "cargo-mutants", version: "^27" };
 
 /// Settings for a fast build: the tools run for seconds, while their own profiles optimize for minutes.
 const PROFILE: [(&str, &str); 4] = [
@@ -58,7 +62,7 @@ mod tests {
     /// Cargo accepts a full version or a requirement with an operator.
     #[test]
     fn cargo_install_takes_the_versions() {
-        for tool in [CARGO_DEB, CARGO_DENY] {
+        for tool in [CARGO_DEB, CARGO_DENY, CARGO_MUTANTS] {
             let is_full = tool.version.split('.').count() == 3;
             let has_operator = tool.version.starts_with(['^', '~', '=', '<', '>']);
             assert!(is_full || has_operator, "cargo install {} --version {}", tool.package, tool.version);
