@@ -21,11 +21,11 @@ pub(super) fn run(world: &World) -> LocalBoxFuture<'_, ()> {
         world.add_tracker();
         let pace = Pace {
             happens_max_ms: world.between(0..=20),
-            known_max_ms: world.one_of(&[2, 50, 400]),
+            known_max_ms: world.one_of(&[2, 400, 1500]),
             late_max_ms: world.between(50..=1000),
         };
         let uplink = Some(world.between(1 << 17..=1 << 21));
-        let setup = Setup { sync_every: world.ms(250..=2000), pace, uplink, ..Setup::default() };
+        let setup = Setup { sync_every: world.ms(250..=1000), pace, uplink, ..Setup::default() };
         let machines = world.add_machines(world.between(2..=4), &setup).await;
         let contents: Vec<Rc<Content>> =
             (0..world.between(1..=5)).map(|number| file(world, number)).collect();
@@ -66,12 +66,16 @@ async fn fail(world: &World, machine: &Machine) {
         world.sleep_ms(100..=2500).await;
         match world.below(10) {
             0 => {
-                machine.break_disk(world.one_of(&[DiskFault::Full, DiskFault::Broken, DiskFault::ReadOnly]));
+                let fault = world.one_of(&[DiskFault::Full, DiskFault::Broken, DiskFault::ReadOnly]);
+                world.note(format_args!("the disk of m{} fails: {fault:?}", machine.number));
+                machine.break_disk(fault);
                 world.sleep_ms(100..=15_000).await;
+                world.note(format_args!("the disk of m{} works again", machine.number));
                 machine.heal_disk();
             }
             1 => {
                 let (happens_max_ms, known_max_ms) = (world.between(100..=3000), world.between(2..=1000));
+                world.note(format_args!("the disk of m{} is slow", machine.number));
                 machine.set_pace(Pace { happens_max_ms, known_max_ms, late_max_ms: 3000 });
                 world.sleep_ms(1000..=10_000).await;
                 machine.calm();
@@ -86,7 +90,7 @@ async fn fail(world: &World, machine: &Machine) {
 /// The files of downloads that are not complete.
 fn parts(machine: &Machine) -> Vec<PathBuf> {
     let slots = fs::read_dir(machine.dir().join(".tinytorrent/resources")).into_iter().flatten();
-    let parts = slots.filter_map(|slot| Some(fs::read_dir(slot.ok()?.path()).ok()?)).flatten();
+    let parts = slots.filter_map(|slot| fs::read_dir(slot.ok()?.path()).ok()).flatten();
     let parts = parts.filter_map(|entry| Some(entry.ok()?.path()));
     let mut parts: Vec<PathBuf> =
         parts.filter(|path| path.extension().is_some_and(|end| end == "part")).collect();
