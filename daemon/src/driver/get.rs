@@ -4,13 +4,12 @@ use super::Driver;
 use super::reasons::short;
 use super::state::RESOURCES_MAX;
 use super::wanted::record_of;
-use crate::inbox::{Asked, Input, Manner, Reply, TaskInput, Wanted, internal, store_error, unknown};
+use crate::inbox::{Input, Manner, Reply, TaskInput, Wanted, internal, store_error, unknown};
 use crate::jobs;
 use crate::library::{Older, Opening, Phase, Resource};
 use crate::panicked::caught;
 use crate::store::{
-    Edited, FileIdentity, Home, Lying, NameRecord, NameState, NotHere, PartFile, PublishedFile, Record, Slot,
-    StoreError,
+    FileIdentity, Home, Lying, NameRecord, NameState, PartFile, PublishedFile, Record, Slot, StoreError,
 };
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
@@ -57,47 +56,6 @@ impl Driver {
             Some(_) => Ok(()),
             None => room_for_one_more(self.library.names_len()),
         }
-    }
-
-    /// Looks at what lies under the wanted name, because the library's knowledge may be two seconds old. The driver
-    /// does not look itself, since the disk may not answer.
-    fn look_at_place(&self, wanted: Wanted, is_known: bool, reply: Reply<Accepted>) {
-        let (home, context) = (self.home.clone(), self.context.clone());
-        let tree = self.tree_bytes(wanted.manifest.name());
-        let served = self.former(wanted.manifest.name()).filter(|served| served.tree.is_some()).map(Arc::new);
-        let asked = Asked { wanted, is_known, served, reply };
-        let look = move || {
-            let place = NameState::look(&home, asked.wanted.manifest.name(), tree);
-            let edited = asked.served.as_ref().and_then(|served| served.edited().ok().flatten());
-            let here = home.must_be_here();
-            Input::Task(TaskInput::Asked { asked: Box::new(asked), place, here, edited })
-        };
-        jobs::run_and_tell(look, move |looked| context.tell_blocking(looked));
-    }
-
-    pub(super) fn asked(
-        &mut self,
-        asked: Asked,
-        place: NameState,
-        here: Result<(), NotHere>,
-        edited: Option<Edited>,
-    ) {
-        let Asked { wanted, is_known, served, reply } = asked;
-        if let (Some(served), Some(edited), Ok(())) = (served, edited, &here) {
-            self.note_more_edits(served.manifest.key(), &served, edited);
-        }
-        let (key, name) = (wanted.manifest.key(), wanted.manifest.name());
-        let place = match here {
-            Ok(()) => place,
-            Err(why) => {
-                self.folder_lost(why);
-                NameState::UNKNOWN
-            }
-        };
-        if is_known && self.library.key_of(name) != Some(key) {
-            return drop(reply.send(Err(unknown(name.as_str())))); // it was just removed
-        }
-        self.carry_out(wanted, place, false, reply);
     }
 
     /// Does what has to be done for a wanted resource. `is_compared` says that what lies under its name was compared

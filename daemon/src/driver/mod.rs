@@ -45,6 +45,7 @@ mod join;
 mod lay_out;
 mod loading;
 mod look;
+mod look_at_place;
 mod lookers;
 mod manage;
 mod naming;
