@@ -222,7 +222,17 @@ pub struct Asked {
     pub is_known: bool,
     /// The directory that is served under its name, if one is.
     pub served: Option<Arc<PublishedFile>>,
+    /// What had its name when the look began.
+    pub held: Option<Held>,
     pub reply: Reply<Accepted>,
+}
+
+/// The resource that has a name, and the file under it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    pub key: SwarmKey,
+    /// `None` while the file is not complete.
+    pub file: Option<FileIdentity>,
 }
 
 /// A file that nobody remembers, compared with the manifest beside it.

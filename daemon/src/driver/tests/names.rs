@@ -2,7 +2,7 @@
 
 use super::contents::tree;
 use super::*;
-use crate::inbox::Command;
+use crate::inbox::{Command, TaskInput};
 use crate::store::Disk;
 use crate::store::faulty::{DiskFault, Faulty};
 use std::fs;
@@ -126,4 +126,28 @@ async fn a_directory_whose_name_is_of_a_file_is_fetched_as_one_after_it_was_remo
     let data = manifest_of("data", &bytes);
     rig.finished(&data, &bytes).await;
     assert!(fs::read(rig.file("data")).unwrap() == bytes);
+}
+
+#[tokio::test]
+async fn a_look_at_a_name_from_before_the_file_got_it_does_not_count() {
+    let (mut rig, bytes) = (Rig::new(), bytes(2));
+    let manifest = manifest_of("x", &bytes);
+    rig.get(&manifest, false).await.unwrap();
+    let (reply, answer) = oneshot::channel();
+    let wanted = Wanted::known(manifest.clone(), false, user(1000));
+    rig.driver.handle(Input::Command(Command::Get { wanted, reply }));
+    let looked = async {
+        loop {
+            match rig.inputs.recv().await.unwrap() {
+                looked @ Input::Task(TaskInput::Asked { .. }) => return looked,
+                other => rig.driver.handle(other),
+            }
+        }
+    };
+    let looked = tokio::time::timeout(CAP, looked).await.expect("it is looked at");
+    rig.receive(&manifest, &bytes);
+    rig.until("it is published", |driver| is_seeding(driver, &manifest)).await;
+    rig.driver.handle(looked); // it saw nothing
+    assert!(rig.answered(answer).await.unwrap().complete);
+    assert!(is_seeding(&rig.driver, &manifest) && rig.file("x").exists());
 }
