@@ -16,6 +16,10 @@ pub async fn wanted_by(uid: u32) -> WantedBy {
 
 /// The name of a user, if it is known soon.
 pub async fn name_of(uid: u32) -> Option<String> {
+    #[cfg(test)]
+    if crate::jobs::life::current().is_some() {
+        return None; // the system answers in real time
+    }
     found_soon(move || user_name(uid).ok().flatten()).await
 }
 

@@ -45,6 +45,13 @@ pub struct Facts {
     pub bounds: Vec<(&'static str, usize, usize)>,
 }
 
+impl Facts {
+    /// How it stands with the resource of this swarm, if it is here.
+    pub fn of(&self, key: SwarmKey) -> Option<&ResourceFacts> {
+        self.resources.iter().find(|resource| resource.key == key)
+    }
+}
+
 /// How it stands with one resource.
 #[derive(Debug, Clone)]
 pub struct ResourceFacts {

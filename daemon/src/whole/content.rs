@@ -6,6 +6,7 @@ use shared::chunk::CHUNK_BYTES;
 use shared::id::{ChunkHash, ResourceId, SwarmKey};
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
+use shared::rpc::control::Accepted;
 use shared::url::TrackerUrl;
 
 /// A file with its manifest.
@@ -32,6 +33,11 @@ impl Content {
     /// Its name.
     pub(crate) fn name(&self) -> &ResourceName {
         self.manifest.name()
+    }
+
+    /// Whether it is what a daemon has accepted.
+    pub(crate) fn is(&self, accepted: &Accepted) -> bool {
+        *self.name() == accepted.name && self.manifest.resource() == accepted.resource
     }
 
     /// Its swarm.

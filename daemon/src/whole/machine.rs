@@ -1,33 +1,32 @@
 //! A machine of a world: a real daemon on a faulty disk, which starts, ends, dies and comes back.
 
 use super::world::World;
-use crate::driver::Driver;
+use crate::assemble::{Parts, Running, assemble};
+use crate::control::reception::Reception;
 use crate::driver::tap::Facts;
-use crate::inbox::{Context, Input, Requests, Settings};
+use crate::inbox::{Configured, Context, Requests, Settings};
 use crate::jobs::life::{Life, Pace};
+use crate::limits::Both;
 use crate::net::{Listener, Network};
 use crate::peer::room::Caps;
 use crate::peer::server as peer;
 use crate::store::faulty::{DiskFault, Faulty};
 use crate::store::{Disk, Home, Publisher};
-use crate::throttle::Bucket;
 use shared::host::config::{RateLimit, ReuseScope};
 use shared::id::PeerId;
+use shared::rpc::local::Credentials;
 use std::cell::{Cell, RefCell};
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tokio::time::Instant;
 
-/// How long a daemon that starts waits until its resources are loaded, before it accepts peers. As in `start`.
-const LOADED_WITHIN: Duration = Duration::from_secs(1);
-
-/// How long an end in order may take. The process would be ended by then.
-const END_WITHIN: Duration = Duration::from_millis(4500);
+/// The user whose programs ask the daemons of a world.
+pub(crate) const USER: u32 = 1000;
 
 /// How often the runtime is given the chance to drop the tasks of a dead machine.
 const DROPPED_WITHIN: usize = 1_000;
@@ -87,9 +86,9 @@ struct Run {
     life: Arc<Life>,
     since: Instant,
     requests: Requests,
-    context: Weak<Context>,
+    reception: Reception,
+    running: Running,
     home: Weak<Home>,
-    driver: JoinHandle<Option<String>>,
 }
 
 impl Machine {
@@ -139,7 +138,15 @@ impl Machine {
 
     /// What the tasks of its daemon share. Whoever keeps it keeps the daemon from its end.
     pub(crate) fn context(&self) -> Option<Arc<Context>> {
-        self.run.borrow().as_ref().and_then(|run| run.context.upgrade())
+        self.run.borrow().as_ref().map(|run| run.running.context.clone())
+    }
+
+    /// Connects a program of a user to its daemon, while it runs.
+    pub(crate) fn connect(&self, program: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        if let Some(run) = &*self.run.borrow() {
+            let who = Credentials { uid: USER, gid: USER, pid: 0 };
+            run.life.enter(|| run.reception.receive(program, who));
+        }
     }
 
     /// How it stood at its last look in this life.
@@ -161,41 +168,51 @@ impl Machine {
         world.note(format_args!("m{} starts its life {}", self.number, self.lives.get()));
         let (run, loaded) = life.enter(|| self.begin(world, &life));
         self.run.replace(Some(run));
-        let _ = timeout(LOADED_WITHIN, loaded).await;
-        let context = if life.is_dead() { None } else { self.context() };
-        if let Some(context) = context {
+        loaded.await;
+        if let Some(run) = &mut *self.run.borrow_mut()
+            && Arc::ptr_eq(&run.life, &life)
+            && !life.is_dead()
+        {
             let listener = Listener::Cable(world.cables.listen(self.listen()));
             let caps = Caps { peers_max: 128, strangers_max: 64 };
-            life.enter(|| life.spawn(peer::accept(context, listener, caps)));
+            let context = run.running.context.clone();
+            life.enter(|| run.running.beside(peer::accept(context, listener, caps)));
         }
     }
 
-    fn begin(&self, world: &World, life: &Arc<Life>) -> (Run, oneshot::Receiver<()>) {
+    fn begin(&self, world: &World, life: &Arc<Life>) -> (Run, impl Future<Output = ()> + use<>) {
         let home = Home::open_on(Disk::on(self.disk.clone()), &self.folder);
         let home = Arc::new(home.expect("a healthy disk opens the shared directory"));
         world.returns(self, &home);
-        let limits = (Bucket::new(RateLimit::None), Bucket::new(RateLimit::None));
-        let network = Network::Cables(world.cables.clone());
         let mut id = [0; 16];
         id[..8].copy_from_slice(&world.draw().to_be_bytes());
         (id[8], id[9]) = (self.number, self.lives.get());
-        let (context, inputs, ended) =
-            Context::new(PeerId(id), self.listen(), self.setup.zone.clone(), limits, network);
-        let settings = Settings {
-            trackers: world.trackers().iter().map(|tracker| tracker.url.clone()).collect(),
-            min_free_bytes: 0,
-            sync_every: self.setup.sync_every,
-            stall_warning: Duration::from_secs(3600),
-            reuse: ReuseScope::None,
-            neighbours_max: 40,
-        };
-        let publisher = Publisher { mode: 0o644, group: None };
-        let mut driver = Driver::new(context.clone(), home.clone(), publisher, settings, Arc::default());
-        let loaded = driver.restore();
-        let (requests, weak) = (Requests::new(&context), Arc::downgrade(&context));
-        let driver = life.spawn(driver.run(inputs, ended));
+        let trackers: Vec<_> = world.trackers().iter().map(|tracker| tracker.url.clone()).collect();
+        let assembled = assemble(Parts {
+            home: home.clone(),
+            peer_id: PeerId(id),
+            listen: self.listen(),
+            zone: self.setup.zone.clone(),
+            network: Network::Cables(world.cables.clone()),
+            limits: Both { download: RateLimit::None, upload: RateLimit::None },
+            options: Both { download: None, upload: None },
+            publisher: Publisher { mode: 0o644, group: None },
+            settings: Settings {
+                trackers: trackers.clone(),
+                min_free_bytes: 0,
+                sync_every: self.setup.sync_every,
+                stall_warning: Duration::from_secs(3600),
+                reuse: ReuseScope::None,
+                neighbours_max: 40,
+            },
+        });
+        let configured = Configured { trackers, file_mode: 0o644, file_group: None, files: Vec::new() };
+        let reception = assembled.reception(self.folder.join("socket"), watch::channel(configured).1);
+        let reception = reception.expect("a healthy disk shows the shared directory");
+        let requests = Requests::new(&assembled.context);
+        let (running, loaded) = assembled.run();
         let (life, since, home) = (life.clone(), Instant::now(), Arc::downgrade(&home));
-        (Run { life, since, requests, context: weak, home, driver }, loaded)
+        (Run { life, since, requests, reception, running, home }, loaded)
     }
 
     /// Starts a task of its daemon, if it runs.
@@ -210,17 +227,13 @@ impl Machine {
     /// # Panics
     /// If something of the daemon outlives it.
     pub(crate) async fn end(&self, world: &World, death: Death) {
-        let Some(Run { life, requests, context, home, driver, .. }) = self.run.take() else { return };
+        let Some(Run { life, running, home, .. }) = self.run.take() else { return };
         world.note(format_args!("m{} ends: {death:?}", self.number));
-        drop(requests);
+        let context = Arc::downgrade(&running.context);
         if death == Death::Stop && !life.is_dead() {
-            let ending = async {
-                if let Some(context) = context.upgrade() {
-                    context.tell(Input::Shutdown).await;
-                }
-                driver.await
-            };
-            let _ = timeout(END_WITHIN, ending).await;
+            running.end().await;
+        } else {
+            drop(running);
         }
         self.disk.stop_at(0, false);
         if death == Death::PowerCut {

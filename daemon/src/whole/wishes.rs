@@ -1,9 +1,10 @@
 //! What users have the machines of a world do, and what they may expect from then on.
 
+use super::caller::Caller;
 use super::content::Content;
 use super::machine::Machine;
 use super::world::World;
-use crate::inbox::{ToShare, Wanted};
+use crate::inbox::ToShare;
 use shared::name::ResourceName;
 use shared::rpc::control::{ControlError, ErrorKind, State, TaskId, TaskState};
 use shared::wanted::WantedBy;
@@ -29,6 +30,38 @@ pub(crate) struct Wish {
 impl Wish {
     fn is(&self, machine: &Machine, name: &str) -> bool {
         self.machine == machine.number && self.content.name().as_str() == name
+    }
+}
+
+/// How many commands about one name users have given one machine.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Commands {
+    begun: u64,
+    ended: u64,
+}
+
+/// A command that runs.
+struct Command<'a> {
+    world: &'a World,
+    of: (u8, String),
+    /// How many had begun with it.
+    number: u64,
+    /// Whether no other one ran when it began.
+    began_alone: bool,
+}
+
+impl Command<'_> {
+    /// Whether no other command about this name ran at any time while this one did. Otherwise nobody knows in which
+    /// order the daemon has done them.
+    fn is_alone(&self) -> bool {
+        let commands = self.world.commands.borrow().get(&self.of).copied().unwrap_or_default();
+        self.began_alone && commands.begun == self.number
+    }
+}
+
+impl Drop for Command<'_> {
+    fn drop(&mut self) {
+        self.world.commands.borrow_mut().entry(self.of.clone()).or_default().ended += 1;
     }
 }
 
@@ -91,11 +124,29 @@ impl World {
         content: &Rc<Content>,
         replace: bool,
     ) -> Result<(), ControlError> {
-        let requests = machine.requests().ok_or_else(down)?;
+        let command = self.command(machine, content.name().as_str());
         self.allow(content.name(), content.manifest.resource());
         self.note(format_args!("m{} gets {}", machine.number, content.name()));
-        requests.get(Wanted::known(content.manifest.clone(), replace, user())).await?;
-        self.wish(machine, content, false);
+        Caller::connect(machine).await?.get_known(content, replace).await?;
+        self.wish_of(&command, machine, content);
+        Ok(())
+    }
+
+    /// Has the machine fetch what the name of this content means at the trackers now: this content, or a newer one. It
+    /// replaces other content of its name.
+    ///
+    /// # Errors
+    /// As [`get`](World::get); also when no tracker knows the name.
+    pub(crate) async fn get_named(
+        &self,
+        machine: &Machine,
+        content: &Rc<Content>,
+    ) -> Result<(), ControlError> {
+        let command = self.command(machine, content.name().as_str());
+        self.note(format_args!("m{} gets {} by name", machine.number, content.name()));
+        let accepted = Caller::connect(machine).await?.get_named(content, true).await?;
+        let meant = self.contents().into_iter().find(|content| content.is(&accepted));
+        self.wish_of(&command, machine, &meant.expect("trackers know only what was shared"));
         Ok(())
     }
 
@@ -105,9 +156,12 @@ impl World {
     /// When the machine is down or dies, or does not know the name.
     pub(crate) async fn pause(&self, machine: &Machine, name: &str) -> Result<(), ControlError> {
         let requests = machine.requests().ok_or_else(down)?;
+        let command = self.command(machine, name);
         self.note(format_args!("m{} pauses {name}", machine.number));
         self.set_paused(machine, name, true); // it may die before it answers
-        requests.pause(name.to_owned()).await.map(drop)
+        let paused = requests.pause(name.to_owned()).await.map(drop);
+        self.forget_unless_alone(&command, machine, name);
+        paused
     }
 
     /// Resumes a name.
@@ -116,9 +170,11 @@ impl World {
     /// As [`pause`](World::pause).
     pub(crate) async fn resume(&self, machine: &Machine, name: &str) -> Result<(), ControlError> {
         let requests = machine.requests().ok_or_else(down)?;
+        let command = self.command(machine, name);
         self.note(format_args!("m{} resumes {name}", machine.number));
         requests.resume(name.to_owned()).await?;
         self.set_paused(machine, name, false);
+        self.forget_unless_alone(&command, machine, name);
         Ok(())
     }
 
@@ -133,9 +189,12 @@ impl World {
         delete: bool,
     ) -> Result<Vec<ResourceName>, ControlError> {
         let requests = machine.requests().ok_or_else(down)?;
+        let command = self.command(machine, name);
         self.note(format_args!("m{} removes {name}", machine.number));
-        self.wishes.borrow_mut().retain(|wish| !wish.is(machine, name));
-        requests.remove(name.to_owned(), delete, user()).await
+        self.give_up(machine, name);
+        let removed = requests.remove(name.to_owned(), delete, user()).await;
+        self.forget_unless_alone(&command, machine, name);
+        removed
     }
 
     /// Has a name hashed again, without waiting for the result.
@@ -178,6 +237,28 @@ impl World {
             let is_good = |state| matches!(state, State::Seeding | State::Outdated);
             resource.names.iter().any(|(name, state, _)| name == wish.content.name() && is_good(*state))
         })
+    }
+
+    /// A user begins a command about a name.
+    fn command(&self, machine: &Machine, name: &str) -> Command<'_> {
+        let of = (machine.number, name.to_owned());
+        let mut all = self.commands.borrow_mut();
+        let commands = all.entry(of.clone()).or_default();
+        let began_alone = commands.begun == commands.ended;
+        commands.begun += 1;
+        Command { world: self, of, number: commands.begun, began_alone }
+    }
+
+    fn wish_of(&self, command: &Command<'_>, machine: &Machine, content: &Rc<Content>) {
+        self.wish(machine, content, false);
+        self.forget_unless_alone(command, machine, content.name().as_str());
+    }
+
+    /// Expects nothing of a name if commands about it ran at the same time.
+    fn forget_unless_alone(&self, command: &Command<'_>, machine: &Machine, name: &str) {
+        if !command.is_alone() {
+            self.give_up(machine, name);
+        }
     }
 
     fn wish(&self, machine: &Machine, content: &Rc<Content>, is_shared: bool) {

@@ -7,7 +7,7 @@ use super::machine::{Death, Machine, Setup};
 use super::panics;
 use super::trace::Trace;
 use super::tracker::Tracker;
-use super::wishes::Wish;
+use super::wishes::{Commands, Wish};
 use crate::driver::tap;
 use crate::jobs::life;
 use crate::store::Home;
@@ -46,6 +46,7 @@ pub(crate) struct World {
     /// What happened.
     pub(crate) trace: Rc<Trace>,
     pub(super) wishes: RefCell<Vec<Wish>>,
+    pub(super) commands: RefCell<BTreeMap<(u8, String), Commands>>,
     chance: Cell<u64>,
     machines: RefCell<Vec<Rc<Machine>>>,
     trackers: RefCell<Vec<Rc<Tracker>>>,
@@ -68,6 +69,7 @@ impl World {
             cables: Cables::new(splitmix(&mut state), Settings::default()),
             trace,
             wishes: RefCell::default(),
+            commands: RefCell::default(),
             chance: Cell::new(splitmix(&mut state)),
             machines: RefCell::default(),
             trackers: RefCell::default(),
@@ -218,6 +220,11 @@ impl World {
         }
     }
 
+    /// A machine has dropped another one as stalled, and waits for it.
+    pub(crate) fn may_end_late(&self) {
+        self.was_held_long.set(true);
+    }
+
     /// Ends all faults: links are good, disks work, and all machines and trackers run.
     pub(crate) async fn calm(&self) {
         self.note(format_args!("calm"));
@@ -273,8 +280,7 @@ impl World {
     /// # Panics
     /// If that does not happen in time, or if something is wrong.
     pub(super) async fn end(&self) {
-        let within = if self.was_held_long.get() { ENDS_LATE_WITHIN } else { ENDS_WITHIN };
-        let until = Instant::now() + within;
+        let begin = Instant::now();
         loop {
             sleep(LOOK_EVERY).await;
             self.look();
@@ -283,7 +289,8 @@ impl World {
             if missing.is_empty() {
                 break;
             }
-            assert!(Instant::now() < until, "not in {within:?} after calm: {}", missing.join("; "));
+            let within = if self.was_held_long.get() { ENDS_LATE_WITHIN } else { ENDS_WITHIN };
+            assert!(begin.elapsed() < within, "not in {within:?} after calm: {}", missing.join("; "));
         }
         for check in self.checks.borrow_mut().iter_mut() {
             check.end(self);

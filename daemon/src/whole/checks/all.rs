@@ -2,7 +2,7 @@
 
 use super::announced::Announced;
 use super::bounds::Bounds;
-use super::fulfilled::Fulfilled;
+use super::ends::Ends;
 use super::visible::Visible;
 use crate::store::Home;
 use crate::whole::machine::Machine;
@@ -35,7 +35,7 @@ pub(crate) trait Check: Debug {
 /// All checks, without anything seen.
 pub(crate) fn all() -> Vec<Box<dyn Check>> {
     vec![
-        Box::new(Fulfilled),
+        Box::new(Ends::default()),
         Box::new(Visible::default()),
         Box::new(Announced::default()),
         Box::new(Bounds::default()),

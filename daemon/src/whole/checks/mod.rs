@@ -3,7 +3,7 @@
 mod all;
 mod announced;
 mod bounds;
-mod fulfilled;
+mod ends;
 mod visible;
 
 pub(crate) use all::{Check, all};

@@ -2,9 +2,11 @@
 
 mod deaths;
 mod disks;
+mod downloads;
 mod links;
 mod on_purpose;
 mod one_download;
+mod subscriptions;
 mod table;
 mod tracker;
 

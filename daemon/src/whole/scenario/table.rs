@@ -1,6 +1,6 @@
 //! All scenarios.
 
-use super::{deaths, disks, links, on_purpose, one_download, tracker};
+use super::{deaths, disks, downloads, links, on_purpose, one_download, subscriptions, tracker};
 use crate::whole::world::World;
 use futures::future::LocalBoxFuture;
 
@@ -20,6 +20,8 @@ pub(crate) const ALL: &[Scenario] = &[
     Scenario { name: "disks", run: disks::run },
     Scenario { name: "links", run: links::run },
     Scenario { name: "tracker", run: tracker::run },
+    Scenario { name: "downloads", run: downloads::run },
+    Scenario { name: "subscriptions", run: subscriptions::run },
 ];
 
 /// The scenario with this name.

@@ -1,0 +1,81 @@
+//! A program of a user that speaks to the daemon of a machine, as ttctl does.
+
+use super::content::Content;
+use super::machine::Machine;
+use shared::rpc::PROTOCOL_VERSION;
+use shared::rpc::control::{
+    Accepted, ControlCaller, ControlError, ErrorKind, GetRequest, GetWhat, TaskState,
+};
+use shared::rpc::wire::{CallError, ClientOptions, client};
+use std::time::Duration;
+
+/// The bytes that one side of the connection may be ahead of the other.
+const BUFFER: usize = 64 * 1024;
+
+/// How long a call may take. A get looks at all trackers first.
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long the daemon holds the answer back while a task runs, in milliseconds.
+const WAIT_MS: u32 = 1_500;
+
+/// A program with a connection.
+#[derive(Debug)]
+pub(crate) struct Caller(ControlCaller);
+
+impl Caller {
+    /// Connects to the daemon of a machine, and says hello.
+    ///
+    /// # Errors
+    /// When the machine is down or dies.
+    pub(crate) async fn connect(machine: &Machine) -> Result<Caller, ControlError> {
+        let (ours, theirs) = tokio::io::duplex(BUFFER);
+        machine.connect(theirs);
+        let (control, carrier): (ControlCaller, _) = client(ours, ClientOptions::default());
+        tokio::spawn(carrier);
+        let info = control.hello(PROTOCOL_VERSION, CALL_TIMEOUT).await.map_err(|error| lost(&error))?;
+        assert_eq!(info.map(|info| info.listen), Ok(machine.listen()));
+        Ok(Caller(control))
+    }
+
+    /// Has it fetch what a name means at the trackers.
+    ///
+    /// # Errors
+    /// When the machine dies, or refuses it.
+    pub(crate) async fn get_named(&self, content: &Content, replace: bool) -> Result<Accepted, ControlError> {
+        let what = GetWhat::Name { name: content.name().clone(), tracker: None };
+        self.get(what, replace).await
+    }
+
+    /// Has it fetch what a manifest describes.
+    ///
+    /// # Errors
+    /// When the machine dies, or refuses it.
+    pub(crate) async fn get_known(&self, content: &Content, replace: bool) -> Result<Accepted, ControlError> {
+        for part in content.manifest.text_parts() {
+            let sent = self.0.manifest_part(bytes::Bytes::from(part).into(), CALL_TIMEOUT).await;
+            sent.map_err(|error| lost(&error))??;
+        }
+        self.get(GetWhat::Manifest, replace).await
+    }
+
+    async fn get(&self, what: GetWhat, replace: bool) -> Result<Accepted, ControlError> {
+        let (reuse, as_file, links_outside, is_copied) = (true, false, false, false);
+        let request = GetRequest { what, replace, reuse, as_file, links_outside, is_copied };
+        let accepted = self.0.get(request, CALL_TIMEOUT).await.map_err(|error| lost(&error))??;
+        // A file that has the name is compared first.
+        while let Some(task) = accepted.comparing {
+            let state = self.0.task(task, WAIT_MS, CALL_TIMEOUT).await.map_err(|error| lost(&error))??;
+            match state {
+                TaskState::Running { .. } => {}
+                TaskState::Failed(error) => return Err(error),
+                _ => break,
+            }
+        }
+        Ok(accepted)
+    }
+}
+
+/// The error for a daemon that does not answer.
+fn lost(error: &CallError) -> ControlError {
+    ControlError { kind: ErrorKind::Stopping, message: error.to_string(), hint: None }
+}
