@@ -243,6 +243,13 @@ impl Cables {
         connections.iter().map(|connection| connection.begun).max().filter(|_| are_open)
     }
 
+    /// The latency there and back between two machines.
+    pub(crate) fn round_trip(&self, a: IpAddr, b: IpAddr) -> Duration {
+        let now = Instant::now();
+        let mut fabric = self.fabric();
+        fabric.latency(a, b, now) + fabric.latency(b, a, now)
+    }
+
     /// The number of connections between two machines that both can use.
     pub(crate) fn open_between(&self, a: IpAddr, b: IpAddr) -> usize {
         self.fabric().between(a, b).filter(|(_, connection)| connection.is_open()).count()

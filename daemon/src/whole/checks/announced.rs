@@ -18,9 +18,12 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long a tracker may have a seeder that is none, while it can be told. The machine tells it at once; the looks and
-/// the facts are two seconds apart.
-const TOLD_WITHIN: Duration = Duration::from_secs(10);
+/// How long a tracker may have a seeder that is none, while it can be told, in addition to [`ROUND_TRIPS`]. The machine
+/// tells it at once. It is less than two looks, since an entry that nobody takes back is gone after 6 s.
+const TOLD_WITHIN: Duration = Duration::from_secs(3);
+
+/// The machine may wait for the answers to the calls before.
+const ROUND_TRIPS: u32 = 3;
 
 /// How long a path must have been quiet before something counts that a tracker does not know. An entry lives three
 /// intervals of 2 to 3 s, so what was lost in a disturbance has expired by then or was renewed.
@@ -81,6 +84,7 @@ impl Announced {
             self.entries.retain(|&(a, b, _), _| (a, b) != (at, ip));
             return;
         };
+        let told_within = TOLD_WITHIN + world.cables.round_trip(at, ip) * ROUND_TRIPS;
         for &key in &self.keys {
             let resource = facts.resources.iter().find(|resource| resource.key == key);
             let is_seeding = resource.is_some_and(|resource| resource.is_seeding);
@@ -94,7 +98,7 @@ impl Announced {
             };
             let wrong_for = entry.wrong_since.map_or(Duration::ZERO, |since| now - since);
             assert!(
-                wrong_for <= TOLD_WITHIN,
+                wrong_for <= told_within,
                 "tracker {at} has m{} as a seeder of {key} for {wrong_for:?}, which is {}",
                 machine.number,
                 resource.map_or("not there", |resource| resource.phase)
