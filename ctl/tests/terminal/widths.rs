@@ -54,9 +54,14 @@ fn nothing_is_shortened_with_full() {
 #[test]
 fn the_environment_can_make_it_narrower() {
     let machine = Machine::full();
-    let (_, shown) = machine.run_with(140, 400, &[("COLUMNS", "60")], &["status"]).end();
-    let text = shown.lock().unwrap().text();
-    assert!(text.lines().all(|line| line.chars().count() <= 60), "{text}");
+    let widest = |env: &[(&str, &str)]| {
+        let (code, shown) = machine.run_with(140, 400, env, &["status"]).end();
+        let text = shown.lock().unwrap().text();
+        assert_eq!(code, 0, "{text}");
+        text.lines().map(|line| line.trim_end().chars().count()).max().unwrap_or(0)
+    };
+    assert!(widest(&[]) > 60, "there is something to make narrower");
+    assert!((40..=60).contains(&widest(&[("COLUMNS", "60")])), "{}", widest(&[("COLUMNS", "60")]));
 }
 
 #[test]

@@ -18,8 +18,13 @@ fn fleet(seed: u64, leechers: usize, chunks: u32) -> (World, SwarmKey) {
 fn a_seeder_that_dies_after_one_copy_loses_nothing() {
     for seed in 1..=5 {
         let (mut world, key) = fleet(seed, 8, 64);
-        world.fault(SEEDER, Fault::DieAfterSending((64 << 20) * 105 / 100), Duration::ZERO);
+        let one_copy = (64 << 20) * 105 / 100;
+        world.fault(SEEDER, Fault::DieAfterSending(one_copy), Duration::ZERO);
         world.run_to_end(MINUTE);
+        assert!(
+            (one_copy..one_copy * 2).contains(&world.sent(SEEDER)),
+            "seed {seed}: it died before the end"
+        );
         assert!((1..=8).all(|node| world.finished(NodeId(node), key).is_some()), "seed {seed}");
     }
 }

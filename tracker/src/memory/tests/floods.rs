@@ -39,8 +39,10 @@ fn the_last_of_many_resources_hears_of_peers_too() {
         world.registry.announce(world.now, &peer(number), &entries).unwrap();
     }
     let answers = world.registry.announce(world.now, &peer(99), &entries).unwrap();
+    assert_eq!(answers.len(), 1024);
     assert!(answers.iter().all(|answer| answer.peers.len() == REPLY_PEERS_MAX / ANNOUNCE_MAX));
     let few = world.registry.announce(world.now, &peer(99), &entries[..10]).unwrap();
+    assert_eq!(few.len(), 10);
     assert!(few.iter().all(|answer| answer.peers.len() == NEIGHBOURS));
 }
 
