@@ -6,7 +6,7 @@ mod times;
 
 use crate::bench;
 use crate::cargo::{Workspace, must};
-use crate::{dist, docs, fleet, fuzz, tidy, tools, whole};
+use crate::{dist, docs, fleet, fuzz, interrupt, tidy, tools, whole};
 use cluster::skip;
 use std::fs;
 use std::process::{Command, Stdio};
@@ -106,6 +106,9 @@ pub(crate) fn run() -> Result<(), String> {
     let list = workspace.target.join("skipped");
     fs::write(&list, "").map_err(|error| format!("cannot write {}: {error}", list.display()))?;
     skip::use_list(&list);
+    // ^C, and SIGTERM after the time that .ci/run allows, reach the command of the step as well. So the step fails, and
+    // what took so long is listed.
+    interrupt::watch()?;
     let (begin, mut times) = (Instant::now(), Times::default());
     let result = run_all(&workspace, &mut times);
     let skipped = fs::read_to_string(&list).unwrap_or_default();
@@ -127,7 +130,7 @@ fn run_all(workspace: &Workspace, times: &mut Times) -> Result<(), String> {
     for (number, (name, step)) in (1..).zip(&STEPS) {
         println!("\n==== {number}/{}: {name} ====", STEPS.len());
         let result = times.measure(name, |parts| step(workspace, parts));
-        result.map_err(|error| format!("ci failed at step \"{name}\": {error}"))?;
+        result.and(interrupt::check()).map_err(|error| format!("ci failed at step \"{name}\": {error}"))?;
     }
     Ok(())
 }
