@@ -134,10 +134,9 @@ impl Driver {
             if !wanted.is_wanted() {
                 return;
             }
-            let searching = jobs::run(move || caught(|| search.perform()));
-            let found = match searching.await {
-                Ok(Ok(found)) => found,
-                Ok(Err(error)) => {
+            let found = match search.perform().await {
+                Ok(found) => found,
+                Err(error) if error.is_panic() => {
                     tracing::error!(id = %download.manifest.key(), %error, "cannot look for chunks on this machine");
                     FoundChunks::default()
                 }

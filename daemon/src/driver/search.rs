@@ -1,6 +1,7 @@
 //! Looks for the chunks of a download in all files of this machine, beside the driver.
 
 use crate::inbox::{Context, DonorPage, FoundChunks, Input, TaskInput};
+use crate::jobs;
 use crate::library::{Download, ReuseWork, Source};
 use crate::store::PublishedFile;
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
@@ -10,6 +11,7 @@ use shared::reuse::repeats::Repeats;
 use shared::reuse::search;
 use std::sync::Arc;
 use tokio::sync::oneshot;
+use tokio::task::JoinError;
 
 /// A search for the missing chunks of a download.
 pub(super) struct Search {
@@ -26,37 +28,32 @@ pub(super) struct Search {
     pub(super) work: ReuseWork,
 }
 
-/// What was found so far, and where.
+/// A search on its way, and what it has found so far.
 struct Found {
+    asked: Search,
+    repeats: Repeats,
     search: search::Search,
     sources: Vec<Source>,
 }
 
 impl Search {
-    /// Searches. Blocks, also while the driver is busy.
-    pub(super) fn perform(self) -> FoundChunks {
-        let manifest = &self.download.manifest;
-        let repeats = Repeats::of(manifest);
-        let mut found = Found { search: search::Search::new(manifest, &self.have), sources: Vec::new() };
-        if let Some(older) = &self.older {
-            let part = if self.may_be_tree { listing_and_sums(older) } else { None };
-            found.look_in(Source::Published(older.clone()), part.as_ref());
-        }
-        if !self.have.is_empty() && !repeats.is_empty() {
-            found.look_in(Source::Download(self.download.clone()), Some(&self.have));
-        }
-        let mut next = None;
-        let mut is_more = self.is_wide;
-        while is_more && found.search.left() > 0 && self.work.is_wanted() {
-            let Some(page) = ask_for_donors(&self.context, next) else { break };
-            for (source, have) in page.donors {
-                if source.key() != manifest.key() {
-                    found.look_in(source, have.as_ref());
-                }
-            }
+    /// Searches, with blocking work outside the async workers. Does not wait for the driver while it holds a thread.
+    ///
+    /// # Errors
+    /// When a part of the work panicked, or the daemon is stopping.
+    pub(super) async fn perform(self) -> Result<FoundChunks, JoinError> {
+        let context = self.context.clone();
+        let mut found = jobs::run(move || Found::begin(self)).await?;
+        let (mut next, mut is_more) = (None, found.asked.is_wide);
+        while is_more && found.search.left() > 0 && found.asked.work.is_wanted() {
+            let (reply, page) = oneshot::channel();
+            context.tell(Input::Task(TaskInput::DonorsAsked { after: next, reply })).await;
+            let Ok(page) = page.await else { break };
             (next, is_more) = (page.next, page.next.is_some());
+            found = jobs::run(move || found.look_in_all(page.donors)).await?;
         }
-        FoundChunks { sources: found.sources, hits: found.search.hits(), repeats: Some(Arc::new(repeats)) }
+        let Found { repeats, search, sources, .. } = found;
+        Ok(FoundChunks { sources, hits: search.hits(), repeats: Some(Arc::new(repeats)) })
     }
 }
 
@@ -82,6 +79,32 @@ fn listing_and_sums(older: &PublishedFile) -> Option<HaveMap> {
 }
 
 impl Found {
+    /// Looks in the older file, and for chunks that occur several times. Blocks.
+    fn begin(asked: Search) -> Found {
+        let manifest = &asked.download.manifest;
+        let (repeats, search) = (Repeats::of(manifest), search::Search::new(manifest, &asked.have));
+        let (older, download, have) = (asked.older.clone(), asked.download.clone(), asked.have.clone());
+        let mut found = Found { asked, repeats, search, sources: Vec::new() };
+        if let Some(older) = older {
+            let part = if found.asked.may_be_tree { listing_and_sums(&older) } else { None };
+            found.look_in(Source::Published(older), part.as_ref());
+        }
+        if !have.is_empty() && !found.repeats.is_empty() {
+            found.look_in(Source::Download(download), Some(&have));
+        }
+        found
+    }
+
+    /// Looks in some resources. It compares lists of hashes, which takes long if they are long.
+    fn look_in_all(mut self, donors: Vec<(Source, Option<HaveMap>)>) -> Found {
+        for (source, have) in donors {
+            if source.key() != self.asked.download.manifest.key() {
+                self.look_in(source, have.as_ref());
+            }
+        }
+        self
+    }
+
     fn look_in(&mut self, source: Source, have: Option<&HaveMap>) {
         let left = self.search.left();
         let number = u32::try_from(self.sources.len()).expect("there are fewer resources than that");
