@@ -42,12 +42,15 @@ pub(crate) struct Setup {
     pub(crate) pace: Pace,
     /// What it sends at most, in bytes per second.
     pub(crate) uplink: Option<u64>,
+    /// The files that it takes chunks from. A file that may be replaced is searched by a thread that waits in real
+    /// time: with anything but `None`, nothing may be replaced.
+    pub(crate) reuse: ReuseScope,
 }
 
 impl Default for Setup {
     fn default() -> Setup {
         let (zone, sync_every, pace) = (String::new(), Duration::from_secs(2), Pace::default());
-        Setup { zone, sync_every, pace, uplink: None }
+        Setup { zone, sync_every, pace, uplink: None, reuse: ReuseScope::None }
     }
 }
 
@@ -202,7 +205,7 @@ impl Machine {
                 min_free_bytes: 0,
                 sync_every: self.setup.sync_every,
                 stall_warning: Duration::from_secs(3600),
-                reuse: ReuseScope::None,
+                reuse: self.setup.reuse,
                 neighbours_max: 40,
             },
         });

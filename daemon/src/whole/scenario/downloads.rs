@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 /// Limits the downloads of a world, of all machines together. More of them take longer and find nothing else.
-const DOWNLOADS_MAX: u64 = 90;
+const DOWNLOADS_MAX: u64 = 48;
 
 /// The scenario.
 pub(super) fn run(world: &World) -> LocalBoxFuture<'_, ()> {

@@ -1,5 +1,6 @@
 //! What happens in worlds.
 
+mod copies;
 mod deaths;
 mod disks;
 mod downloads;

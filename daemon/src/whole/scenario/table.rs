@@ -1,6 +1,6 @@
 //! All scenarios.
 
-use super::{deaths, disks, downloads, links, on_purpose, one_download, subscriptions, tracker};
+use super::{copies, deaths, disks, downloads, links, on_purpose, one_download, subscriptions, tracker};
 use crate::whole::world::World;
 use futures::future::LocalBoxFuture;
 
@@ -22,6 +22,7 @@ pub(crate) const ALL: &[Scenario] = &[
     Scenario { name: "tracker", run: tracker::run },
     Scenario { name: "downloads", run: downloads::run },
     Scenario { name: "subscriptions", run: subscriptions::run },
+    Scenario { name: "copies", run: copies::run },
 ];
 
 /// The scenario with this name.
