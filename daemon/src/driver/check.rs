@@ -55,8 +55,8 @@ impl Driver {
         self.leave(key);
         let Some(resource) = self.library.get_mut(key) else { return self.checks.give_up(key) };
         if let Phase::Fetching(fetching) = &resource.phase {
-            let (download, safe) = (fetching.download.clone(), fetching.safe.clone());
-            resource.former = Some(Former { download, safe });
+            let (download, have) = (fetching.download.clone(), fetching.have.clone());
+            resource.former = Some(Former { download, have, safe: fetching.safe.clone() });
         }
         let in_doubt = match &resource.phase {
             Phase::Seeding(served) => {

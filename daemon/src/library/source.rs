@@ -30,12 +30,14 @@ pub struct Download {
     pub failed_syncs: u64,
 }
 
-/// A download that ended before it was published, and the chunks that are certainly on disk.
+/// A download that ended before it was published, and its chunks.
 #[derive(Debug, Clone)]
 pub struct Former {
     /// The download.
     pub download: Arc<Download>,
-    /// The chunks that were synced.
+    /// The chunks that it had.
+    pub have: HaveMap,
+    /// Those of them that were synced.
     pub safe: HaveMap,
 }
 
@@ -86,11 +88,6 @@ impl Download {
     /// When a sync fails, or one has failed since this download began.
     pub fn sync(&self) -> Result<(), StoreError> {
         self.file.sync(self.failed_syncs)
-    }
-
-    /// Whether a sync has failed since this download began. Blocks while a sync is running.
-    pub fn has_lost_chunks(&self) -> bool {
-        self.file.wait_for_failed_syncs() != self.failed_syncs
     }
 
     /// Verifies and writes a received chunk. Blocks, also while too many chunks are missing from the have map on disk.
@@ -171,14 +168,15 @@ impl Download {
 }
 
 impl Former {
-    /// The chunks of `good` that are certain. If a sync has failed, chunks that were not synced before may be lost even
-    /// if they can be read now. Blocks while a sync is running.
+    /// The chunks of `good` that are on the disk. Syncs those that are not certain. If that fails, or a sync has failed
+    /// since the download began, only those that were synced before are certain. A chunk that the download did not have
+    /// may have been lost by a sync that failed before it: the system still shows such bytes, and no later sync tells of
+    /// them. Blocks.
     #[must_use]
     pub fn reliable(&self, mut good: HaveMap) -> HaveMap {
-        if self.download.has_lost_chunks() {
-            let lost: Vec<ChunkIndex> = good.iter().filter(|index| !self.safe.contains(*index)).collect();
-            lost.into_iter().for_each(|index| _ = good.remove(index));
-        }
+        let certain = if self.download.sync().is_ok() { &self.have } else { &self.safe };
+        let lost: Vec<ChunkIndex> = good.iter().filter(|index| !certain.contains(*index)).collect();
+        lost.into_iter().for_each(|index| _ = good.remove(index));
         good
     }
 }

@@ -259,12 +259,6 @@ impl OwnFile {
         self.failed_syncs.load(Ordering::Acquire)
     }
 
-    /// The number of failed syncs after a running sync has ended. Blocks until then.
-    pub(super) fn wait_for_failed_syncs(&self) -> u64 {
-        let _none_is_under_way = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.failed_syncs()
-    }
-
     /// Checks that no other file is at its path. The file itself need not be there: it may have been published.
     ///
     /// # Errors

@@ -378,11 +378,6 @@ impl PartFile {
         self.own.failed_syncs()
     }
 
-    /// The number of failed syncs after a running sync has ended. Blocks until then.
-    pub fn wait_for_failed_syncs(&self) -> u64 {
-        self.own.wait_for_failed_syncs()
-    }
-
     /// Compares what is here with a manifest, like [`check_part`](shared::host::hashing::check_part).
     ///
     /// # Errors

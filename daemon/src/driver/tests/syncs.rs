@@ -96,6 +96,33 @@ async fn a_check_beside_a_sync_that_fails_believes_nothing_that_was_not_synced_b
     must_end_right(rig, &disk, &manifest, &bytes).await;
 }
 
+/// The disk told of the failure before the check began. A second check reads the same bytes again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_check_after_a_sync_that_failed_believes_nothing_that_was_not_synced_before() {
+    for checks in [1, 2] {
+        let ((mut rig, disk), bytes) = (rig_on_faulty(), bytes(CHUNKS));
+        let manifest = manifest_of("x", &bytes);
+        let key = manifest.key();
+        rig.get(&manifest, false).await.unwrap();
+        rig.driver.saver.idle().await;
+        disk.refuse_from(0, DiskFault::WriteBack);
+        rig.receive(&manifest, &bytes);
+        let is_fetching = |driver: &Driver| match &driver.library.get(key).unwrap().phase {
+            Phase::Fetching(fetching) => !fetching.have.is_full(),
+            _ => false,
+        };
+        rig.until("the failed sync is noted", is_fetching).await;
+        for _ in 0..checks {
+            rig.driver.check(key);
+            rig.until("the check has ended", |driver| {
+                !matches!(driver.library.get(key).unwrap().phase, Phase::Checking(_) | Phase::Opening(_))
+            })
+            .await;
+        }
+        must_end_right(rig, &disk, &manifest, &bytes).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn at_the_end_nothing_is_noted_beside_a_sync_that_fails() {
     let ((mut rig, disk), bytes) = (rig_on_faulty(), bytes(CHUNKS + 1));
