@@ -9,7 +9,7 @@ use crate::whole::machine::Machine;
 use crate::whole::wishes::Wish;
 use crate::whole::world::World;
 use shared::have::HaveMap;
-use shared::id::SwarmKey;
+use shared::id::{ResourceId, SwarmKey};
 use shared::name::ResourceName;
 use shared::swarm::{DropReason, PeerAddr, Waiting};
 use std::collections::BTreeMap;
@@ -145,7 +145,7 @@ fn doubt(
         return None;
     }
     if let Some(why) = &resource.blocked {
-        return doubt_of_block(machine, why);
+        return doubt_of_block(machine, resource.key, why);
     }
     let others = || all.iter().filter(|(other, _)| other.number != machine.number);
     let holders = || {
@@ -200,14 +200,20 @@ fn doubt(
 }
 
 /// What may be untrue of the reason for which a machine takes no part in a swarm.
-fn doubt_of_block(machine: &Machine, why: &Why) -> Option<Doubt> {
+fn doubt_of_block(machine: &Machine, key: SwarmKey, why: &Why) -> Option<Doubt> {
     let is_untrue = match why {
         Why::NoRoom(_) | Why::Disk(_) | Why::Silent { .. } => {
             machine.disk_fault().is_none() && !machine.is_slow()
         }
-        Why::NameTaken(name) => !machine.dir().join(name.as_str()).exists(),
+        // Its own file does not keep it from its name.
+        Why::NameTaken(name) => {
+            let lying = fs::read(machine.dir().join(name.as_str()));
+            lying.map_or(true, |bytes| ResourceId::of(&bytes) == key.resource)
+        }
         Why::NotHere(_) => true,
         _ => false,
     };
     is_untrue.then(|| Doubt { what: format!("it is blocked by {why:?}"), within: WRITTEN_WITHIN })
 }
+
+mod tests;
