@@ -172,7 +172,7 @@ fn facts_of(driver: &Driver, key: SwarmKey, resource: &Resource) -> ResourceFact
         key,
         names: names.map(|status| (status.name, status.state, status.reason)).collect(),
         phase: phase_of(resource),
-        is_seeding: matches!(resource.phase, Phase::Seeding(_)),
+        is_seeding: matches!(resource.phase, Phase::Seeding(_)) && !resource.record.paused,
         is_paused: resource.record.paused,
         have,
         waiting: driver.machine.status(key).and_then(|status| status.waiting_at(driver.now())),

@@ -28,6 +28,9 @@ use tokio::time::Instant;
 /// The user whose programs ask the daemons of a world.
 pub(crate) const USER: u32 = 1000;
 
+/// How long it takes until everything is saved that a disk refused before.
+const SAVED_WITHIN: Duration = Duration::from_secs(30);
+
 /// How often the runtime is given the chance to drop the tasks of a dead machine.
 const DROPPED_WITHIN: usize = 1_000;
 
@@ -81,6 +84,8 @@ pub(crate) struct Machine {
     run: RefCell<Option<Run>>,
     fault: Cell<Option<(DiskFault, Instant)>>,
     healed_at: Cell<Option<Instant>>,
+    /// When the last fault of its disk began that kept it from saving.
+    unsaved_since: Cell<Option<Instant>>,
 }
 
 /// One run of its daemon.
@@ -111,6 +116,7 @@ impl Machine {
             run: RefCell::default(),
             fault: Cell::default(),
             healed_at: Cell::default(),
+            unsaved_since: Cell::default(),
         }
     }
 
@@ -127,6 +133,11 @@ impl Machine {
     /// Whether its daemon runs.
     pub(crate) fn is_up(&self) -> bool {
         self.run.borrow().is_some()
+    }
+
+    /// The number of its life, if its daemon runs.
+    pub(crate) fn life(&self) -> Option<u8> {
+        self.is_up().then(|| self.lives.get())
     }
 
     /// Since when its daemon runs.
@@ -169,7 +180,10 @@ impl Machine {
         let life = Life::new(world.draw(), self.pace.get());
         self.lives.set(self.lives.get().wrapping_add(1));
         world.note(format_args!("m{} starts its life {}", self.number, self.lives.get()));
-        let (run, loaded) = life.enter(|| self.begin(world, &life));
+        let begun = life.enter(|| self.begin(world, &life));
+        let Some((run, loaded)) = begun else {
+            return world.note(format_args!("m{} cannot start: its disk fails", self.number));
+        };
         self.run.replace(Some(run));
         loaded.await;
         if let Some(run) = &mut *self.run.borrow_mut()
@@ -183,9 +197,12 @@ impl Machine {
         }
     }
 
-    fn begin(&self, world: &World, life: &Arc<Life>) -> (Run, impl Future<Output = ()> + use<>) {
-        let home = Home::open_on(Disk::on(self.disk.clone()), &self.folder);
-        let home = Arc::new(home.expect("a healthy disk opens the shared directory"));
+    /// Begins a run of its daemon; `None` if its disk refuses that.
+    fn begin(&self, world: &World, life: &Arc<Life>) -> Option<(Run, impl Future<Output = ()> + use<>)> {
+        let home = match Home::open_on(Disk::on(self.disk.clone()), &self.folder) {
+            Err(_) if self.fault.get().is_some() => return None,
+            home => Arc::new(home.expect("a healthy disk opens the shared directory")),
+        };
         world.returns(self, &home);
         let mut id = [0; 16];
         id[..8].copy_from_slice(&world.draw().to_be_bytes());
@@ -215,7 +232,7 @@ impl Machine {
         let requests = Requests::new(&assembled.context);
         let (running, loaded) = assembled.run();
         let (life, since, home) = (life.clone(), Instant::now(), Arc::downgrade(&home));
-        (Run { life, since, requests, reception, running, home }, loaded)
+        Some((Run { life, since, requests, reception, running, home }, loaded))
     }
 
     /// Starts a task of its daemon, if it runs.
@@ -254,8 +271,15 @@ impl Machine {
         let left = (context.strong_count(), home.strong_count());
         assert_eq!(left, (0, 0), "something of the daemon of m{} outlives it", self.number);
         world.trace.forget_facts(self.ip);
+        // What a daemon accepts while its disk refuses is only in its memory until it has been saved.
+        let is_saved = self.fault.get().is_none()
+            && self.healed_at.get().is_none_or(|healed| healed.elapsed() > SAVED_WITHIN);
+        if let Some(since) = self.unsaved_since.get().filter(|_| !is_saved) {
+            world.forget_since(self, since);
+        }
         if death == Death::PowerCut {
             self.disk.cut_power(|| world.one_in(2));
+            world.forget_pauses(self);
         }
         world.died(self);
     }
@@ -282,6 +306,9 @@ impl Machine {
     pub(crate) fn break_disk(&self, fault: DiskFault) {
         self.disk.refuse_from(0, fault);
         self.fault.set(Some((fault, Instant::now())));
+        if !matches!(fault, DiskFault::WriteBack | DiskFault::WriteBackOf(_)) {
+            self.unsaved_since.set(Some(Instant::now()));
+        }
     }
 
     /// Ends the fault of its disk.

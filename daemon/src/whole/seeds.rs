@@ -53,6 +53,7 @@ fn one() {
 #[expect(clippy::print_stdout, reason = "it is a command")]
 fn many() {
     let (from, count) = (number("TT_FROM").unwrap_or(0), number("TT_SEEDS").unwrap_or(SEEDS));
+    scenario_of(from); // a name that no scenario has fails here
     let (seeds, begin) = (Seeds { from, count, scenario: std::env::var("TT_SCENARIO").ok() }, Instant::now());
     let failed = run_all(&seeds, |failed, done| {
         if let Some(failed) = failed {

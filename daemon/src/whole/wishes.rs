@@ -23,6 +23,8 @@ pub(crate) struct Wish {
     pub(crate) is_shared: bool,
     /// Whether a user paused it.
     pub(crate) is_paused: bool,
+    /// Whether it was paused or resumed. That is durable only when the file system's journal has been written.
+    pub(super) was_paused: bool,
     /// Since when it is wanted.
     pub(crate) since: Instant,
 }
@@ -83,6 +85,8 @@ impl World {
     pub(crate) async fn share(&self, machine: &Machine, content: &Rc<Content>) -> Result<(), ControlError> {
         let requests = machine.requests().ok_or_else(down)?;
         let name = content.name().clone();
+        let command = self.command(machine, name.as_str());
+        self.give_up(machine, name.as_str()); // whatever had the name is replaced by hand
         self.allow(&name, content.manifest.resource());
         machine.put_file(name.as_str(), &content.bytes);
         self.note(format_args!("m{} shares {name}", machine.number));
@@ -99,6 +103,7 @@ impl World {
             }
         }
         self.wish(machine, content, true);
+        self.forget_unless_alone(&command, machine, content.name().as_str());
         Ok(())
     }
 
@@ -127,7 +132,14 @@ impl World {
         let command = self.command(machine, content.name().as_str());
         self.allow(content.name(), content.manifest.resource());
         self.note(format_args!("m{} gets {}", machine.number, content.name()));
-        Caller::connect(machine).await?.get_known(content, replace).await?;
+        let life = machine.life();
+        let getting = async { Caller::connect(machine).await?.get_known(content, replace).await };
+        if let Err(error) = getting.await {
+            if machine.life() != life {
+                self.give_up(machine, content.name().as_str()); // nobody knows whether it had begun
+            }
+            return Err(error);
+        }
         self.wish_of(&command, machine, content);
         Ok(())
     }
@@ -227,6 +239,16 @@ impl World {
         self.wishes.borrow_mut().retain(|wish| !wish.is(machine, name));
     }
 
+    /// Expects nothing of what was paused or resumed at a machine that loses power.
+    pub(super) fn forget_pauses(&self, machine: &Machine) {
+        self.wishes.borrow_mut().retain(|wish| wish.machine != machine.number || !wish.was_paused);
+    }
+
+    /// Expects nothing of what a machine was asked for since then.
+    pub(super) fn forget_since(&self, machine: &Machine, since: Instant) {
+        self.wishes.borrow_mut().retain(|wish| wish.machine != machine.number || wish.since < since);
+    }
+
     /// Whether the machine has what is expected of it, as far as its last look says.
     pub(crate) fn is_fulfilled(&self, wish: &Wish) -> bool {
         let facts = self.machine(wish.machine).facts(self);
@@ -264,12 +286,19 @@ impl World {
     fn wish(&self, machine: &Machine, content: &Rc<Content>, is_shared: bool) {
         self.give_up(machine, content.name().as_str());
         let (machine, content, since) = (machine.number, content.clone(), Instant::now());
-        self.wishes.borrow_mut().push(Wish { machine, content, is_shared, is_paused: false, since });
+        self.wishes.borrow_mut().push(Wish {
+            machine,
+            content,
+            is_shared,
+            is_paused: false,
+            was_paused: false,
+            since,
+        });
     }
 
     fn set_paused(&self, machine: &Machine, name: &str, is_paused: bool) {
         for wish in self.wishes.borrow_mut().iter_mut().filter(|wish| wish.is(machine, name)) {
-            wish.is_paused = is_paused;
+            (wish.is_paused, wish.was_paused, wish.since) = (is_paused, true, Instant::now());
         }
     }
 }

@@ -92,8 +92,8 @@ fn open_words(world: &World, wish: &Wish) -> String {
     let resource = facts.as_ref().and_then(|facts| facts.of(wish.content.key()));
     match resource {
         None => format!("m{number} {verb} {name} {span:?} ago and knows nothing of it"),
-        Some(ResourceFacts { phase, have, waiting, blocked, troubles, .. }) => format!(
-            "m{number} {verb} {name} {span:?} ago and has {} of {} chunks, {phase}: {waiting:?} {blocked:?} {troubles:?}",
+        Some(ResourceFacts { phase, names, have, waiting, blocked, troubles, .. }) => format!(
+            "m{number} {verb} {name} {span:?} ago and has {} of {} chunks, {phase}: {names:?} {waiting:?} {blocked:?} {troubles:?}",
             have.len(),
             have.count()
         ),

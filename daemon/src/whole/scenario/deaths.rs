@@ -45,7 +45,7 @@ async fn use_it(world: &World, machines: &[Rc<Machine>], content: &Rc<Content>) 
 }
 
 /// Machines die and come back.
-async fn die(world: &World, machines: &[Rc<Machine>]) {
+pub(super) async fn die(world: &World, machines: &[Rc<Machine>]) {
     for _ in 0..world.between(1..=8) {
         world.sleep_ms(0..=4000).await;
         let machine = world.one_of(machines);
@@ -53,8 +53,10 @@ async fn die(world: &World, machines: &[Rc<Machine>]) {
             stop_at_a_step(world, &machine).await;
         }
         machine.end(world, world.one_of(&[Death::Stop, Death::Kill, Death::PowerCut, Death::PowerCut])).await;
-        world.sleep_ms(0..=5000).await;
-        machine.start(world).await;
+        while !machine.is_up() {
+            world.sleep_ms(0..=5000).await;
+            machine.start(world).await; // unless its disk fails now
+        }
     }
 }
 

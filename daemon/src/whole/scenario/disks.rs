@@ -61,7 +61,7 @@ async fn use_it(world: &World, machines: &[Rc<Machine>], content: &Rc<Content>) 
 }
 
 /// The disk of a machine fails in some ways, one after the other.
-async fn fail(world: &World, machine: &Machine) {
+pub(super) async fn fail(world: &World, machine: &Machine) {
     for _ in 0..world.between(1..=12) {
         world.sleep_ms(100..=2500).await;
         match world.below(10) {
@@ -143,7 +143,10 @@ fn edit(world: &World, machine: &Machine) {
         // Two writes within one tick of the kernel's clock have the same time.
         file.set_modified(SystemTime::now() + Duration::from_secs(world.between(1..=1000)))
     });
-    world.note(format_args!("m{} has an edited {name}: {}", machine.number, edited.is_ok()));
+    if edited.is_err() {
+        return; // it is gone since the last look
+    }
+    world.note(format_args!("m{} has an edited {name}", machine.number));
     world.give_up(machine, name.as_str());
     world.allow(name, ResourceId::of(&fs::read(path).expect("a file in memory can be read")));
 }
