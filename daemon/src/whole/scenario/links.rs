@@ -32,7 +32,7 @@ pub(super) fn run(world: &World) -> LocalBoxFuture<'_, ()> {
 }
 
 /// All pairs of machines, and of machines and trackers, in both directions.
-fn ends(world: &World) -> Vec<(IpAddr, IpAddr)> {
+pub(super) fn ends(world: &World) -> Vec<(IpAddr, IpAddr)> {
     let machines = world.machines();
     let trackers = world.trackers().into_iter().map(|tracker| tracker.addr.ip());
     let all: Vec<IpAddr> = machines.iter().map(|machine| machine.ip).chain(trackers).collect();
@@ -61,7 +61,7 @@ async fn files(world: &World) {
     join_all(files).await;
 }
 
-async fn trouble(world: &World, ends: &[(IpAddr, IpAddr)]) {
+pub(super) async fn trouble(world: &World, ends: &[(IpAddr, IpAddr)]) {
     for _ in 0..world.between(3..=30) {
         world.sleep_ms(0..=4_000).await;
         let (from, to) = world.one_of(ends);

@@ -4,6 +4,7 @@ mod copies;
 mod deaths;
 mod disks;
 mod downloads;
+mod everything;
 mod links;
 mod on_purpose;
 mod one_download;

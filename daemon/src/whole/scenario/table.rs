@@ -1,6 +1,8 @@
 //! All scenarios.
 
-use super::{copies, deaths, disks, downloads, links, on_purpose, one_download, subscriptions, tracker};
+use super::{
+    copies, deaths, disks, downloads, everything, links, on_purpose, one_download, subscriptions, tracker,
+};
 use crate::whole::world::World;
 use futures::future::LocalBoxFuture;
 
@@ -23,6 +25,7 @@ pub(crate) const ALL: &[Scenario] = &[
     Scenario { name: "downloads", run: downloads::run },
     Scenario { name: "subscriptions", run: subscriptions::run },
     Scenario { name: "copies", run: copies::run },
+    Scenario { name: "everything", run: everything::run },
 ];
 
 /// The scenario with this name.

@@ -54,7 +54,7 @@ async fn fetch(world: &World, others: &[Rc<Machine>], files: &[Rc<Content>]) {
 }
 
 /// The trackers restart, are away, or hold their answers back.
-async fn trouble(world: &World) {
+pub(super) async fn trouble(world: &World) {
     for _ in 0..world.between(1..=4) {
         world.sleep_ms(2_000..=30_000).await;
         let tracker: Rc<Tracker> = world.one_of(&world.trackers());
