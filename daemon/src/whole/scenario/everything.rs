@@ -20,7 +20,7 @@ pub(super) fn run(world: &World) -> LocalBoxFuture<'_, ()> {
             let (sync_every, zone) =
                 (world.ms(250..=3000), world.one_of(&["", "", "north", "south"]).to_owned());
             let uplink = Some(world.between(1 << 17..=1 << 24));
-            world.add_machine(Setup { zone, sync_every, pace, uplink }).await;
+            world.add_machine(Setup { zone, sync_every, pace, uplink, ..Setup::default() }).await;
         }
         let machines = world.machines();
         let ends = links::ends(world);
