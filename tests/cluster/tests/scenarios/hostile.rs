@@ -321,36 +321,6 @@ fn who_never_reads_holds_no_slot_from_others() {
     assert!(memory < 128 << 10, "{memory} KiB");
 }
 
-/// Cases that take as long as the daemon's timeouts: `cargo test -p cluster patience -- --ignored`.
-#[test]
-#[ignore = "takes some minutes"]
-fn patience_has_an_end() {
-    let scene = Scene::new(223, 4);
-    let (addr, key) = (scene.seeder.addr(), scene.key());
-    let stranger = strangers(addr, 1);
-    let mut unread = Asker::introduced(addr, 1, 42_000);
-    // The kernel's buffers take the first few.
-    (0..32).for_each(|at| {
-        unread.send(PeerRequest::GetChunk { key, index: ChunkIndex(at % 4) }).expect("it listens");
-    });
-    let long = Duration::from_secs(400);
-    let wait = |daemon: &Daemon, reason: &str| wait_until(reason, long, || daemon.rejected(reason) > 0);
-    wait(&scene.seeder, "no_hello");
-    wait(&scene.seeder, "unread");
-    drop(stranger);
-    let manifest = scene.manifest();
-    drop(scene.seeder);
-    // The only seeder now says nothing, and later next to nothing.
-    for way in [Way::Silent, Way::Drip(Duration::from_secs(1))] {
-        let leecher = Daemon::start(&scene.tracker, &[]);
-        let path = leecher.outside().join("image.iso.tinytorrent");
-        fs::write(&path, manifest.to_text()).expect("the manifest is written");
-        let _hostile = FalseSeeder::start(&scene.tracker, &manifest, &scene.bytes, way);
-        leecher.ok(&["get", "--detach", path.to_str().expect("a path in UTF-8")]);
-        wait(&leecher, "stalled");
-    }
-}
-
 /// How long four honest machines take to have a file, alone and with four more that are not honest, in pairs of runs:
 /// `cargo test --release -p cluster measure_hostile -- --ignored --nocapture`.
 #[test]
