@@ -2,9 +2,11 @@
 
 use super::content::Content;
 use super::machine::Machine;
+use bytes::Bytes;
 use shared::rpc::PROTOCOL_VERSION;
 use shared::rpc::control::{
-    Accepted, ControlCaller, ControlError, ErrorKind, GetRequest, GetWhat, TaskState,
+    Accepted, ControlCaller, ControlError, ErrorKind, GetRequest, GetWhat, PART_BYTES_MAX, ShareRequest,
+    TaskId, TaskState,
 };
 use shared::rpc::wire::{CallError, ClientOptions, client};
 use std::time::Duration;
@@ -52,10 +54,47 @@ impl Caller {
     /// When the machine dies, or refuses it.
     pub(crate) async fn get_known(&self, content: &Content, replace: bool) -> Result<Accepted, ControlError> {
         for part in content.manifest.text_parts() {
-            let sent = self.0.manifest_part(bytes::Bytes::from(part).into(), CALL_TIMEOUT).await;
+            let sent = self.0.manifest_part(Bytes::from(part).into(), CALL_TIMEOUT).await;
             sent.map_err(|error| lost(&error))??;
         }
         self.get(GetWhat::Manifest, replace).await
+    }
+
+    /// Sends it a file in parts, and waits until it is shared. With `cancel_after`, that many parts are
+    /// sent, and then it is canceled; a smaller file is shared.
+    ///
+    /// # Errors
+    /// When the machine dies, or refuses it.
+    pub(crate) async fn import(
+        &self,
+        content: &Content,
+        cancel_after: Option<usize>,
+    ) -> Result<(), ControlError> {
+        let bytes = content.bytes.len() as u64;
+        let (name, trackers) = (content.name().clone(), content.manifest.trackers().to_vec());
+        let request = ShareRequest { name, trackers, replace: true, bytes, data_bytes: bytes, tree: None };
+        let task = self.0.import(request, CALL_TIMEOUT).await.map_err(|error| lost(&error))??;
+        for (number, part) in content.bytes.chunks(PART_BYTES_MAX).enumerate() {
+            if cancel_after == Some(number) {
+                return self.0.import_cancel(task, CALL_TIMEOUT).await.map_err(|error| lost(&error))?;
+            }
+            let part = Bytes::copy_from_slice(part).into();
+            self.0.import_part(task, part, CALL_TIMEOUT).await.map_err(|error| lost(&error))??;
+        }
+        self.0.import_end(task, CALL_TIMEOUT).await.map_err(|error| lost(&error))??;
+        self.ended(task).await
+    }
+
+    /// Waits for the end of a task.
+    async fn ended(&self, task: TaskId) -> Result<(), ControlError> {
+        loop {
+            let state = self.0.task(task, WAIT_MS, CALL_TIMEOUT).await.map_err(|error| lost(&error))??;
+            match state {
+                TaskState::Running { .. } => {}
+                TaskState::Failed(error) => return Err(error),
+                _ => return Ok(()),
+            }
+        }
     }
 
     async fn get(&self, what: GetWhat, replace: bool) -> Result<Accepted, ControlError> {
@@ -63,13 +102,8 @@ impl Caller {
         let request = GetRequest { what, replace, reuse, as_file, links_outside, is_copied };
         let accepted = self.0.get(request, CALL_TIMEOUT).await.map_err(|error| lost(&error))??;
         // A file that has the name is compared first.
-        while let Some(task) = accepted.comparing {
-            let state = self.0.task(task, WAIT_MS, CALL_TIMEOUT).await.map_err(|error| lost(&error))??;
-            match state {
-                TaskState::Running { .. } => {}
-                TaskState::Failed(error) => return Err(error),
-                _ => break,
-            }
+        if let Some(task) = accepted.comparing {
+            self.ended(task).await?;
         }
         Ok(accepted)
     }

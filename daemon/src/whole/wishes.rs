@@ -10,7 +10,7 @@ use shared::rpc::control::{ControlError, ErrorKind, State, TaskId, TaskState};
 use shared::wanted::WantedBy;
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 /// What a user may expect of a machine: that it has this content under its name, and serves it.
 #[derive(Debug, Clone)]
@@ -104,6 +104,35 @@ impl World {
         }
         self.wish(machine, content, true);
         self.forget_unless_alone(&command, machine, content.name().as_str());
+        Ok(())
+    }
+
+    /// A program sends the file to the machine, which shares it. The program may lose its connection after a time, or
+    /// cancel after some parts.
+    ///
+    /// # Errors
+    /// When the machine is down or dies, or refuses it, and when the connection is lost.
+    pub(crate) async fn import(
+        &self,
+        machine: &Machine,
+        content: &Rc<Content>,
+        lost_after: Option<Duration>,
+        cancel_after: Option<usize>,
+    ) -> Result<(), ControlError> {
+        let name = content.name();
+        let command = self.command(machine, name.as_str());
+        self.allow(name, content.manifest.resource());
+        self.note(format_args!("m{} imports {name}, {lost_after:?} {cancel_after:?}", machine.number));
+        let caller = Caller::connect(machine).await?;
+        let sending = caller.import(content, cancel_after);
+        match lost_after {
+            None => sending.await?,
+            Some(span) => timeout(span, sending).await.map_err(|_| down())??,
+        }
+        if cancel_after.is_none() {
+            self.wish(machine, content, true);
+            self.forget_unless_alone(&command, machine, name.as_str());
+        }
         Ok(())
     }
 

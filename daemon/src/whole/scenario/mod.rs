@@ -5,6 +5,7 @@ mod deaths;
 mod disks;
 mod downloads;
 mod everything;
+mod imports;
 mod links;
 mod on_purpose;
 mod one_download;

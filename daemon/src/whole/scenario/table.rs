@@ -1,7 +1,8 @@
 //! All scenarios.
 
 use super::{
-    copies, deaths, disks, downloads, everything, links, on_purpose, one_download, subscriptions, tracker,
+    copies, deaths, disks, downloads, everything, imports, links, on_purpose, one_download, subscriptions,
+    tracker,
 };
 use crate::whole::world::World;
 use futures::future::LocalBoxFuture;
@@ -26,6 +27,7 @@ pub(crate) const ALL: &[Scenario] = &[
     Scenario { name: "subscriptions", run: subscriptions::run },
     Scenario { name: "copies", run: copies::run },
     Scenario { name: "everything", run: everything::run },
+    Scenario { name: "imports", run: imports::run },
 ];
 
 /// The scenario with this name.
