@@ -8,7 +8,7 @@ use super::Next;
 use shared::chance::splitmix;
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -28,6 +28,8 @@ const TASKS_FIRST_MAX: usize = 64;
 thread_local! {
     /// The life of the task that is being polled.
     static CURRENT: RefCell<Option<Arc<Life>>> = const { RefCell::new(None) };
+    /// How many seconds the time of day of the current life is ahead.
+    static AHEAD_S: Cell<i64> = const { Cell::new(0) };
     /// The polls of this thread's world, if it has one.
     static POLLS: Cell<Option<Polls>> = const { Cell::new(None) };
 }
@@ -95,6 +97,12 @@ pub fn current() -> Option<Arc<Life>> {
     life
 }
 
+/// How many seconds the time of day of the machine whose code is running is ahead of the world's. It has no destructor
+/// and takes no lock, so that the clock itself can ask for it.
+pub fn ahead_s() -> i64 {
+    AHEAD_S.try_with(Cell::get).unwrap_or(0)
+}
+
 /// How long blocking work takes, in milliseconds of virtual time; 0 is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
@@ -116,6 +124,7 @@ impl Default for Pace {
 #[derive(Debug)]
 pub struct Life {
     is_dead: AtomicBool,
+    ahead_s: AtomicI64,
     state: Mutex<State>,
 }
 
@@ -132,12 +141,18 @@ impl Life {
     /// Begins a life whose delays and random numbers follow from `seed`.
     pub fn new(seed: u64, pace: Pace) -> Arc<Life> {
         let state = State { chance: seed, pace, tasks: Vec::new(), tasks_max: TASKS_FIRST_MAX };
-        Arc::new(Life { is_dead: AtomicBool::new(false), state: Mutex::new(state) })
+        let (is_dead, ahead_s) = (AtomicBool::new(false), AtomicI64::new(0));
+        Arc::new(Life { is_dead, ahead_s, state: Mutex::new(state) })
     }
 
     /// Changes how long work takes, for work that begins from now on.
     pub fn set_pace(&self, pace: Pace) {
         self.state().pace = pace;
+    }
+
+    /// Sets the machine's time of day, in seconds ahead of the world's; behind it if they are negative.
+    pub fn set_ahead_s(&self, ahead_s: i64) {
+        self.ahead_s.store(ahead_s, Ordering::Release);
     }
 
     /// Runs code of the machine that does not wait, such as what starts it.
@@ -285,6 +300,7 @@ struct Entered(Option<Arc<Life>>);
 
 impl Entered {
     fn new(life: &Arc<Life>) -> Entered {
+        AHEAD_S.set(life.ahead_s.load(Ordering::Acquire));
         Entered(CURRENT.with(|current| current.borrow_mut().replace(life.clone())))
     }
 }
@@ -292,6 +308,8 @@ impl Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         let former = self.0.take();
+        let ahead_s = former.as_ref().map_or(0, |life| life.ahead_s.load(Ordering::Acquire));
+        let _ = AHEAD_S.try_with(|current| current.set(ahead_s));
         let left = CURRENT.try_with(|current| std::mem::replace(&mut *current.borrow_mut(), former));
         drop(left); // here, where nothing of it is borrowed
     }

@@ -2,6 +2,7 @@
 //! world they answer with virtual time and with numbers from the seed, for std, tokio and tarpc alike. All other threads
 //! get what the kernel says.
 
+use crate::jobs::life;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -111,6 +112,13 @@ fn next_entropy() -> Option<u64> {
     Some(mixed ^ (mixed >> 31))
 }
 
+/// The time of day of the machine whose code is running.
+fn date(passed: Duration) -> Duration {
+    let (date, ahead) = (DATE + passed, life::ahead_s());
+    let span = Duration::from_secs(ahead.unsigned_abs());
+    if ahead < 0 { date.saturating_sub(span) } else { date + span }
+}
+
 /// libc's function of this name, for all code in the test binary.
 ///
 /// # Safety
@@ -121,8 +129,10 @@ unsafe extern "C" fn clock_gettime(clock: libc::clockid_t, to: *mut libc::timesp
     let Some(passed) = passed() else {
         return unsafe { libc::syscall(libc::SYS_clock_gettime, clock, to) as libc::c_int };
     };
-    let begin = if clock == libc::CLOCK_REALTIME { DATE } else { UPTIME };
-    let now = begin + passed;
+    let now = match clock {
+        libc::CLOCK_REALTIME => date(passed),
+        _ => UPTIME + passed,
+    };
     let (tv_sec, tv_nsec) = (now.as_secs() as libc::time_t, now.subsec_nanos().into());
     unsafe { to.write(libc::timespec { tv_sec, tv_nsec }) };
     0

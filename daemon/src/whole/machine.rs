@@ -79,6 +79,7 @@ pub(crate) struct Machine {
     pub(crate) disk: Arc<Faulty>,
     setup: Setup,
     pace: Cell<Pace>,
+    ahead_s: Cell<i64>,
     folder: PathBuf,
     lives: Cell<u8>,
     run: RefCell<Option<Run>>,
@@ -110,6 +111,7 @@ impl Machine {
             ip: IpAddr::from([10, 0, 0, number]),
             disk: Arc::new(Faulty::new(&place.join("grave"))),
             pace: Cell::new(setup.pace),
+            ahead_s: Cell::new(0),
             setup,
             folder,
             lives: Cell::new(0),
@@ -178,6 +180,7 @@ impl Machine {
         self.disk.revive();
         world.cables.power_on(self.ip);
         let life = Life::new(world.draw(), self.pace.get());
+        life.set_ahead_s(self.ahead_s.get());
         self.lives.set(self.lives.get().wrapping_add(1));
         world.note(format_args!("m{} starts its life {}", self.number, self.lives.get()));
         let begun = life.enter(|| self.begin(world, &life));
@@ -290,6 +293,14 @@ impl Machine {
         let life = self.run.borrow().as_ref().map(|run| run.life.clone());
         if let Some(life) = life {
             self.disk.stop_at_and_tell(self.disk.steps() + step, torn, move || life.die());
+        }
+    }
+
+    /// Sets its time of day, in seconds ahead of the world's; behind it if they are negative.
+    pub(crate) fn set_clock(&self, ahead_s: i64) {
+        self.ahead_s.set(ahead_s);
+        if let Some(run) = &*self.run.borrow() {
+            run.life.set_ahead_s(ahead_s);
         }
     }
 

@@ -1,5 +1,6 @@
 //! What happens in worlds.
 
+mod clocks;
 mod copies;
 mod deaths;
 mod disks;

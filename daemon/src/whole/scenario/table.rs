@@ -1,8 +1,8 @@
 //! All scenarios.
 
 use super::{
-    copies, deaths, disks, downloads, everything, imports, links, on_purpose, one_download, subscriptions,
-    tracker,
+    clocks, copies, deaths, disks, downloads, everything, imports, links, on_purpose, one_download,
+    subscriptions, tracker,
 };
 use crate::whole::world::World;
 use futures::future::LocalBoxFuture;
@@ -23,6 +23,7 @@ pub(crate) const ALL: &[Scenario] = &[
     Scenario { name: "disks", run: disks::run },
     Scenario { name: "links", run: links::run },
     Scenario { name: "tracker", run: tracker::run },
+    Scenario { name: "clocks", run: clocks::run },
     Scenario { name: "downloads", run: downloads::run },
     Scenario { name: "subscriptions", run: subscriptions::run },
     Scenario { name: "copies", run: copies::run },
