@@ -23,12 +23,12 @@ pub(crate) const ALL: &[Scenario] = &[
     Scenario { name: "disks", run: disks::run },
     Scenario { name: "links", run: links::run },
     Scenario { name: "tracker", run: tracker::run },
-    Scenario { name: "clocks", run: clocks::run },
     Scenario { name: "downloads", run: downloads::run },
     Scenario { name: "subscriptions", run: subscriptions::run },
     Scenario { name: "copies", run: copies::run },
     Scenario { name: "everything", run: everything::run },
     Scenario { name: "imports", run: imports::run },
+    Scenario { name: "clocks", run: clocks::run },
 ];
 
 /// The scenario with this name.
