@@ -90,14 +90,21 @@ fn open_words(world: &World, wish: &Wish) -> String {
     let verb = if wish.is_shared { "shared" } else { "got" };
     let facts = world.machine(number).facts(world);
     let resource = facts.as_ref().and_then(|facts| facts.of(wish.content.key()));
-    match resource {
+    let said = match resource {
         None => format!("m{number} {verb} {name} {span:?} ago and knows nothing of it"),
         Some(ResourceFacts { phase, names, have, waiting, blocked, troubles, .. }) => format!(
             "m{number} {verb} {name} {span:?} ago and has {} of {} chunks, {phase}: {names:?} {waiting:?} {blocked:?} {troubles:?}",
             have.len(),
             have.count()
         ),
-    }
+    };
+    let machines = world.machines();
+    let others = machines.iter().filter(|other| other.number != number).filter_map(|other| {
+        let facts = other.facts(world)?;
+        let ResourceFacts { phase, have, is_paused, .. } = facts.of(wish.content.key())?;
+        Some(format!(" m{}: {}, {phase}, paused: {is_paused}", other.number, have.len()))
+    });
+    said + &others.collect::<String>()
 }
 
 /// Whether nobody can expect this any more, and the machine says why: all machines together do not have the content, or
@@ -110,7 +117,8 @@ fn is_excused(world: &World, wish: &Wish) -> bool {
     for resource in known().filter(|resource| serves(resource)) {
         resource.have.iter().for_each(|chunk| _ = all.insert(chunk));
     }
-    let is_looked_at = known().any(|resource| matches!(resource.phase, "checking" | "opening" | "accepted"));
+    let is_looked_at = known()
+        .any(|resource| matches!(resource.phase, "checking" | "opening" | "accepted") && !resource.is_paused);
     if is_looked_at || facts.len() < machines.len() {
         return false;
     }
