@@ -43,7 +43,7 @@ impl Driver {
             match shelved.await.ok()? {
                 Ok(()) => {
                     let open = move || {
-                        let opened = caught(|| slot.open_part(count));
+                        let opened = caught(|| slot.open_part_anew(count));
                         opened.unwrap_or_else(|panic| Err(panic.at("open", &slot.part())))
                     };
                     jobs::run(open).await.ok()

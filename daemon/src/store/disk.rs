@@ -2,6 +2,7 @@
 //! [`System`], or in tests a medium that stops, tears writes, loses data and fails, or a slow one. Our small files are
 //! read through it too; other reading bypasses it.
 
+use super::doubts::Doubts;
 use super::root::{self, Root};
 use super::{At, StoreError, holes, read};
 use rustix::fs::{CWD, Mode, OFlags, RenameFlags};
@@ -227,7 +228,7 @@ fn rename_in_steps(from: &Path, to: &Path) -> io::Result<()> {
 
 /// The medium that contains the shared directory. Its errors say what was tried on which path.
 #[derive(Debug, Clone)]
-pub struct Disk(Arc<dyn Medium>);
+pub struct Disk(Arc<dyn Medium>, Doubts);
 
 impl Disk {
     /// The file system of this machine.
@@ -237,7 +238,12 @@ impl Disk {
 
     /// Any other medium.
     pub fn on(medium: Arc<dyn Medium>) -> Disk {
-        Disk(medium)
+        Disk(medium, Doubts::default())
+    }
+
+    /// The files of downloads of which a sync has failed.
+    pub(super) fn doubts(&self) -> &Doubts {
+        &self.1
     }
 
     pub(super) fn open(&self, path: &Path, how: Open) -> Result<File, StoreError> {

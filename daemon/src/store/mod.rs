@@ -31,6 +31,7 @@ mod assemble;
 mod atomic;
 mod chunk_set;
 mod disk;
+mod doubts;
 mod dress_tree;
 mod edited;
 mod edits;

@@ -234,7 +234,7 @@ impl OwnFile {
     ) -> Result<(), StoreError> {
         let _one_at_a_time = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
         self.must_have_synced(failed_before)?;
-        let mut failure = Failure { count: &self.failed_syncs, is_one: true };
+        let mut failure = Failure { of: self, is_one: true };
         sync()?;
         failure.is_one = false;
         Ok(())
@@ -276,14 +276,15 @@ impl OwnFile {
 
 /// Counts a sync as failed when dropped, even by a panic, unless it succeeded.
 struct Failure<'a> {
-    count: &'a AtomicU64,
+    of: &'a OwnFile,
     is_one: bool,
 }
 
 impl Drop for Failure<'_> {
     fn drop(&mut self) {
         if self.is_one {
-            self.count.fetch_add(1, Ordering::AcqRel);
+            self.of.failed_syncs.fetch_add(1, Ordering::AcqRel);
+            self.of.disk.doubts().note(&self.of.path);
         }
     }
 }

@@ -77,6 +77,21 @@ impl Slot {
         }
     }
 
+    /// Opens or makes the part file of a download that begins anew. Of an earlier one, which the disk refused to remove,
+    /// nothing is kept if a sync of it has failed in this run: its bytes may be lost although they can be read.
+    ///
+    /// # Errors
+    /// When it cannot be opened for reading and writing.
+    pub fn open_part_anew(&self, count: ChunkCount) -> Result<PartFile, StoreError> {
+        if self.disk.doubts().is_noted(&self.part()) {
+            self.forget_have()?;
+            self.tree().remove()?;
+            self.disk.remove(&self.part())?;
+            self.disk.doubts().forget(&self.part());
+        }
+        self.open_part(count)
+    }
+
     /// Makes its directory, if it is not there. Without a record and a manifest it is removed at the next start.
     ///
     /// # Errors
@@ -186,6 +201,7 @@ impl Slot {
         self.disk.remove(&self.manifest())?;
         self.tree().remove()?;
         self.disk.remove_folder(&self.folder)?;
+        self.disk.doubts().forget(&self.part());
         self.disk.sync_folder(self.parent())
     }
 

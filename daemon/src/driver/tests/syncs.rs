@@ -192,3 +192,22 @@ async fn after_a_sync_that_failed_no_more_chunks_get_ahead_of_the_map_than_befor
     assert_eq!(count.recv_timeout(Duration::from_millis(200)), Err(RecvTimeoutError::Timeout));
     download.unnoted.end();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_failed_sync_has_lost_is_not_found_again_by_the_next_download() {
+    let ((mut rig, disk), bytes) = (rig_on_faulty(), bytes(1));
+    let manifest = manifest_of("x", &bytes);
+    rig.get(&manifest, false).await.unwrap();
+    rig.driver.saver.idle().await;
+    disk.refuse_from(0, DiskFault::WriteBack);
+    rig.receive(&manifest, &bytes);
+    rig.until("the sync of publishing has failed", |_| disk.refused() > 0).await;
+    disk.refuse_from(0, DiskFault::Broken); // so that its files stay
+    rig.ask(|reply| Command::Remove { what: "x".to_owned(), delete: false, by: user(1000), reply })
+        .await
+        .unwrap();
+    rig.driver.saver.idle().await;
+    disk.heal();
+    rig.get(&manifest, false).await.unwrap();
+    must_end_right(rig, &disk, &manifest, &bytes).await;
+}
