@@ -170,7 +170,12 @@ fn doubt(
             doubt("others have chunks of it", FOUND_WITHIN)
         }
         Some(Waiting::NoSource { chunks, .. }) => {
-            let linked = holders().filter(|(other, _)| own.links.contains(&PeerAddr::from(other.listen())));
+            // A connection that is broken is a link until that is noticed.
+            let is_linked = |other: &Machine| {
+                own.links.contains(&PeerAddr::from(other.listen()))
+                    && world.cables.connected_since(machine.ip, other.ip).is_some()
+            };
+            let linked = holders().filter(|(other, _)| is_linked(other));
             let liars = linked.filter(|(_, it)| chunks.iter().any(|chunk| it.have.contains(*chunk)));
             let names: Vec<String> = liars.map(|(other, _)| format!("m{}", other.number)).collect();
             if names.is_empty() {
