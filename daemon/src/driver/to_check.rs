@@ -74,6 +74,11 @@ impl ToCheck {
             None if self.may_be_either => check_lying(home, slot, *how, manifest, progress),
             None => check_path(path, *how, manifest, progress).and_then(|it| still_there(path, it)),
         }?;
+        if *how != How::AsPart && checked.whole {
+            // ttd may have been killed after the rename. If the record were durable and the name were not, a file that a
+            // power cut took back would count as deleted by a user.
+            home.sync().map_err(|error| io::Error::new(error.source.kind(), error))?;
+        }
         Ok(match &self.former {
             Some(former) => CheckedFile { good: former.reliable(checked.good), ..checked },
             None => checked,

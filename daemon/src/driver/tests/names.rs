@@ -151,3 +151,55 @@ async fn a_look_at_a_name_from_before_the_file_got_it_does_not_count() {
     assert!(rig.answered(answer).await.unwrap().complete);
     assert!(is_seeding(&rig.driver, &manifest) && rig.file("x").exists());
 }
+
+/// A machine whose daemon is killed at each step in turn after a download is complete, and which loses power after the
+/// next daemon has found the file.
+#[tokio::test]
+async fn a_name_from_before_a_kill_is_durable_once_the_next_daemon_serves_the_file() {
+    let (bytes, mut is_stopped) = (bytes(2), true);
+    let manifest = manifest_of("x", &bytes);
+    for step in 1.. {
+        let root = Arc::new(tempfile::tempdir().unwrap());
+        let disk = Arc::new(Faulty::new(&root.path().join("grave")));
+        let start = || Rig::with(root.clone(), Home::open_on(Disk::on(disk.clone()), root.path()).unwrap());
+        let mut rig = start();
+        rig.get(&manifest, false).await.unwrap();
+        rig.driver.saver.idle().await;
+        rig.receive(&manifest, &bytes);
+        disk.stop_at(disk.steps() + step, false);
+        rig.until("it stops, or it is published", |driver| {
+            disk.has_stopped() || is_seeding(driver, &manifest)
+        })
+        .await;
+        rig.driver.saver.idle().await;
+        is_stopped &= disk.has_stopped();
+        for is_lost in [false, true] {
+            disk.stop_at(0, false);
+            rig.driver.home.abandon();
+            drop(rig);
+            if is_lost {
+                disk.cut_power(|| true);
+            }
+            disk.revive();
+            rig = start();
+            let is_gone = |driver: &Driver| driver.status(Some("x")).unwrap()[0].state == State::Error;
+            let misses = |driver: &Driver| match &driver.library.get(manifest.key()).unwrap().phase {
+                Phase::Fetching(fetching) => fetching.blocked.is_none() && !fetching.have.is_full(),
+                _ => false,
+            };
+            rig.until("it is known what is here", |driver| {
+                is_seeding(driver, &manifest) || is_gone(driver) || misses(driver)
+            })
+            .await;
+            assert!(!is_gone(&rig.driver), "killed before step {step}: it counts as deleted");
+            if misses(&rig.driver) {
+                rig.receive(&manifest, &bytes);
+                rig.until("it is published", |driver| is_seeding(driver, &manifest)).await;
+            }
+            rig.driver.saver.idle().await;
+        }
+        if !is_stopped {
+            return;
+        }
+    }
+}
