@@ -95,6 +95,7 @@ pub(super) fn check_part_of(
     progress: &(dyn Fn(u64) -> ControlFlow<()> + Sync),
 ) -> io::Result<CheckedFile> {
     wait_until_laid_out();
+    slot.read_part_anew();
     if !slot.tree().exists() {
         return check_path(&slot.part(), How::AsPart, manifest, progress);
     }

@@ -5,7 +5,7 @@
 use super::doubts::Doubts;
 use super::root::{self, Root};
 use super::{At, StoreError, holes, read};
-use rustix::fs::{CWD, Mode, OFlags, RenameFlags};
+use rustix::fs::{Advice, CWD, Mode, OFlags, RenameFlags};
 use shared::host::sparse;
 use std::fmt::Debug;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -30,6 +30,8 @@ pub enum Step<'a> {
     CopyRange { from: &'a File, from_offset: u64, to: &'a File, offset: u64, bytes: u64 },
     /// Makes the data written to a file durable.
     SyncFile { file: &'a File },
+    /// Drops what is cached of a file and is not waiting to be written: who reads it then reads what the disk has.
+    DropCached { file: &'a File },
     /// Makes the names in a directory durable.
     SyncFolder { path: &'a Path },
     /// Makes a directory that only its owner can access.
@@ -179,6 +181,7 @@ impl Medium for System {
                 sparse::copy_range(from, from_offset, to, offset, bytes)
             }
             Step::SyncFile { file } => file.sync_all(),
+            Step::DropCached { file } => Ok(rustix::fs::fadvise(file, 0, None, Advice::DontNeed)?),
             Step::SyncFolder { path } => File::open(path)?.sync_all(),
             Step::MakeFolder { path } => DirBuilder::new().mode(0o700).create(path),
             Step::Replace { from, to } => fs::rename(from, to),
@@ -298,6 +301,13 @@ impl Disk {
 
     pub(super) fn sync_file(&self, file: &File, path: &Path) -> Result<(), StoreError> {
         self.0.perform(Step::SyncFile { file }).at("sync", path)
+    }
+
+    /// Has the next reader of a file read what the disk has of it, also where a write-back has failed: Linux still shows
+    /// such bytes, and tells of the failure once, perhaps to an earlier process. What is not yet written stays; a sync
+    /// before this call writes it. A file system without a disk, such as tmpfs, keeps everything.
+    pub(super) fn drop_cached(&self, file: &File) {
+        let _ = self.0.perform(Step::DropCached { file }); // advice that is not taken changes nothing
     }
 
     pub(super) fn sync_folder(&self, path: &Path) -> Result<(), StoreError> {

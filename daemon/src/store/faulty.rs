@@ -291,6 +291,7 @@ impl Medium for Faulty {
                 self.wait_if_held(file);
                 synced
             }
+            Step::DropCached { file } => state.drop_cached(file),
             names => self.perform_on_names(&mut state, names),
         }
     }

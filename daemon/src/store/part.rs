@@ -378,13 +378,16 @@ impl PartFile {
         self.own.failed_syncs()
     }
 
-    /// Compares what is here with a manifest, like [`check_part`](shared::host::hashing::check_part).
+    /// Compares what the disk has with a manifest, like [`check_part`](shared::host::hashing::check_part).
     ///
     /// # Errors
     /// When the disk fails, or `progress` stops it.
     pub fn check(&self, manifest: &Manifest, progress: &Progress<'_>) -> io::Result<Checked> {
         match self.tree.get() {
-            Some(tree) => check_part_body(&tree.staging, manifest, progress),
+            Some(tree) => {
+                tree.staging.read_anew();
+                check_part_body(&tree.staging, manifest, progress)
+            }
             None => check_part(self.own.file(), manifest, progress),
         }
     }

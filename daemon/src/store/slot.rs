@@ -1,7 +1,7 @@
 //! The directory of one swarm's files, `.tinytorrent/resources/KEY/`. It is made completely or not at all, and read
 //! back as far as possible.
 
-use super::disk::Disk;
+use super::disk::{Disk, Open};
 use super::have_file::HAVE;
 use super::trash::Trash;
 use super::{At, PartFile, Record, StoreError, atomic, have_file, invalid};
@@ -90,6 +90,16 @@ impl Slot {
             self.disk.doubts().forget(&self.part());
         }
         self.open_part(count)
+    }
+
+    /// Has the next reader of the part file read what the disk has of it, also where a write-back has failed and an
+    /// earlier process was told of that.
+    pub fn read_part_anew(&self) {
+        if let Ok(file) = self.disk.open(&self.part(), Open::Present) {
+            // If this fails, what it has dropped is not shown, and what is still to be written is synced again later.
+            let _ = self.disk.sync_file(&file, &self.part());
+            self.disk.drop_cached(&file);
+        }
     }
 
     /// Makes its directory, if it is not there. Without a record and a manifest it is removed at the next start.

@@ -309,6 +309,19 @@ impl StagingTree {
         dirty.folders.iter().try_for_each(|&entry| self.sync_one(entry))
     }
 
+    /// Has the next reader read what the disk has, also where a write-back has failed and an earlier process was told.
+    pub(super) fn read_anew(&self) {
+        // If this fails, what it has dropped is not shown, and what is still to be written is synced again later.
+        let _ = if *SYNCS_ALL { self.disk.sync_all(&self.root) } else { self.sync_each() };
+        let _ = self.disk.sync_file(&self.sums, &self.sums_path);
+        self.disk.drop_cached(&self.sums);
+        let listing = self.layout.listing();
+        let files = listing.entries().filter(|entry| entry.content_bytes() > 0);
+        files
+            .filter_map(|entry| self.open_present(&entry).ok())
+            .for_each(|file| self.disk.drop_cached(&file));
+    }
+
     /// Syncs each file that is there, and each directory.
     fn sync_each(&self) -> Result<(), StoreError> {
         let is_synced = |entry: &EntryIndex| !self.layout.listing().entry(*entry).is_symlink();

@@ -211,3 +211,23 @@ async fn what_a_failed_sync_has_lost_is_not_found_again_by_the_next_download() {
     rig.get(&manifest, false).await.unwrap();
     must_end_right(rig, &disk, &manifest, &bytes).await;
 }
+
+/// ttd was told of the failure and killed before the lost chunks came again. The next one has no have map and checks the
+/// file; nothing tells it of the failure.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_check_after_a_kill_counts_nothing_that_a_failed_sync_has_lost() {
+    let ((mut rig, disk), bytes) = (rig_on_faulty(), bytes(3));
+    let manifest = manifest_of("x", &bytes);
+    rig.get(&manifest, false).await.unwrap();
+    rig.driver.saver.idle().await;
+    disk.refuse_from(0, DiskFault::WriteBack);
+    rig.receive(&manifest, &bytes);
+    rig.until("the sync of publishing has failed", |_| disk.refused() > 0).await;
+    let folder = rig.folder.clone();
+    disk.stop_at(0, false);
+    rig.driver.home.abandon();
+    drop(rig);
+    disk.revive();
+    let home = Home::open_on(Disk::on(disk.clone()), folder.path()).unwrap();
+    must_end_right(Rig::with(folder, home), &disk, &manifest, &bytes).await;
+}

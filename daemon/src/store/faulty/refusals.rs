@@ -34,6 +34,7 @@ impl DiskFault {
     /// What becomes of this step. `None` is a step that opens a file.
     pub(super) fn refusal(self, step: Option<&Step<'_>>) -> Refusal {
         match (self, step) {
+            (_, Some(Step::DropCached { .. })) => Refusal::None,
             (DiskFault::Full, Some(step)) if step.needs_no_room() => Refusal::None,
             (
                 DiskFault::ReadOnly,

@@ -116,6 +116,16 @@ impl State {
         Err(rustix::io::Errno::IO.into())
     }
 
+    /// Shows of a file what the disk has, where a write-back has failed.
+    pub(super) fn drop_cached(&mut self, file: &File) -> io::Result<()> {
+        let dropped = file.metadata()?.ino();
+        let is_lost =
+            |undo: &mut Undo| matches!(undo, Undo::Bytes { inode, lost: true, .. } if *inode == dropped);
+        let lost: Vec<Undo> = self.undo.extract_if(.., is_lost).collect();
+        lost.into_iter().rev().for_each(Undo::perform);
+        Ok(())
+    }
+
     /// Makes the names in a directory durable.
     pub(super) fn sync_names(&mut self, path: &Path) -> io::Result<()> {
         self.undo.retain(|undo| !matches!(undo, Undo::Name { folder, .. } if folder == path));
