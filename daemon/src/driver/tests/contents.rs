@@ -7,6 +7,7 @@ use shared::host::tree::walk;
 use shared::tree::{Entry, EntryKind, Listing, Sums, Symlinks, TreeLayout, TreeOptions, TreePath};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::{self, ErrorKind};
 use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -192,20 +193,35 @@ pub(super) fn put_theirs(folder: &Path) {
     fs::File::open(&deep).unwrap().set_times(times).unwrap();
 }
 
-/// Where that file is, below the shared directory.
+/// How often a walk through the shared directory begins anew, because a daemon removed something meanwhile.
+const WALKS_MAX: usize = 1_000;
+
+/// Where that file is, below the shared directory. The daemon may be removing other files there.
 #[track_caller]
 pub(super) fn theirs(folder: &Path) -> PathBuf {
+    let mut walks = (0..WALKS_MAX).map(|_| files_of_theirs(folder));
+    let is_over = |walk: &io::Result<_>| !walk.as_ref().is_err_and(|it| it.kind() == ErrorKind::NotFound);
+    let found = walks.find(is_over).expect("the directory changes all the time").unwrap();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(fs::read_to_string(&found[0]).unwrap(), THEIRS);
+    found[0].strip_prefix(folder).unwrap().to_owned()
+}
+
+/// All files of that name.
+fn files_of_theirs(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let (mut left, mut found) = (vec![folder.to_owned()], Vec::new());
     while let Some(path) = left.pop() {
-        match path.symlink_metadata().unwrap() {
-            it if it.is_dir() => left.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path())),
+        match path.symlink_metadata()? {
+            it if it.is_dir() => {
+                for entry in fs::read_dir(&path)? {
+                    left.push(entry?.path());
+                }
+            }
             _ if path.ends_with(THEIRS) => found.push(path),
             _ => {}
         }
     }
-    assert_eq!(found.len(), 1, "{found:?}");
-    assert_eq!(fs::read_to_string(&found[0]).unwrap(), THEIRS);
-    found[0].strip_prefix(folder).unwrap().to_owned()
+    Ok(found)
 }
 
 /// The paths below a directory, of what is no directory.
