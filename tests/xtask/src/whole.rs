@@ -12,6 +12,10 @@ const TEST: &str = "whole::seeds::many";
 /// The seeds of CI: hundreds, which take about a minute.
 const SEEDS_IN_CI: u64 = 300;
 
+/// From this number of seeds on the tests are built with optimization: building them takes minutes, and each seed then
+/// takes a fraction of the time.
+const OPTIMIZED_FROM: u64 = 2000;
+
 /// Which worlds.
 #[derive(Args)]
 pub(crate) struct WholeArgs {
@@ -42,12 +46,24 @@ pub(crate) fn run(args: &WholeArgs) -> Result<(), String> {
 /// test has printed it, and how to replay it.
 pub(crate) fn run_in(workspace: &Workspace, args: &WholeArgs, packages: &[&str]) -> Result<(), String> {
     let mut cargo = workspace.cargo();
-    cargo.arg("test").args(packages).args(["--lib", "--", "--exact", "--ignored", "--nocapture", TEST]);
+    cargo.arg("test").args(profile(args.seeds)).args(packages).args([
+        "--lib",
+        "--",
+        "--exact",
+        "--ignored",
+        "--nocapture",
+        TEST,
+    ]);
     cargo.env("TT_SEEDS", args.seeds.to_string()).env("TT_FROM", args.from.to_string());
     cargo.env_remove("TT_SCENARIO").envs(args.scenario.as_ref().map(|name| ("TT_SCENARIO", name)));
     let is_summed_up = has_summed_up(&mut cargo, args.seeds)?;
     // The test harness also succeeds when no test has that name.
     if is_summed_up { Ok(()) } else { Err(format!("no seed ran: the daemon has no test {TEST}")) }
+}
+
+/// How the tests are built. The profile `whole` keeps all checks of `dev`.
+fn profile(seeds: u64) -> &'static [&'static str] {
+    if seeds < OPTIMIZED_FROM { &[] } else { &["--profile", "whole"] }
 }
 
 /// Runs a command that must succeed, and passes on what it prints. Returns whether that contains the line that the test
@@ -75,6 +91,12 @@ mod tests {
 
     fn says(script: &str) -> Result<bool, String> {
         has_summed_up(Command::new("sh").args(["-c", script]), 20)
+    }
+
+    #[test]
+    fn only_many_seeds_are_worth_another_build() {
+        assert!(profile(WholeArgs::brief().seeds).is_empty());
+        assert_eq!(profile(10_000), ["--profile", "whole"]);
     }
 
     #[test]
