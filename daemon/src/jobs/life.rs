@@ -133,7 +133,7 @@ struct State {
     chance: u64,
     pace: Pace,
     tasks: Vec<AbortHandle>,
-    /// With so many tasks, those that have ended are forgotten.
+    /// Beyond this number of tasks, those that have ended are forgotten.
     tasks_max: usize,
 }
 
