@@ -25,6 +25,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 /// A faulty disk on top of the real one.
 #[derive(Debug)]
@@ -163,6 +164,11 @@ impl Faulty {
             _ => None,
         };
         state.undo.iter().filter_map(inode).collect()
+    }
+
+    /// When a sync that failed last dropped bytes of the file with this inode. They can be read no more.
+    pub fn dropped_at(&self, inode: u64) -> Option<Instant> {
+        self.state().dropped.get(&inode).copied()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

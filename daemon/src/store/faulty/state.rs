@@ -9,6 +9,7 @@ use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
+use std::time::Instant;
 
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -26,6 +27,8 @@ pub(super) struct State {
     /// Changes that are not durable yet and can be undone, in order.
     pub(super) undo: Vec<Undo>,
     pub(super) buried: u64,
+    /// When a sync that failed last dropped bytes of each inode.
+    pub(super) dropped: BTreeMap<u64, Instant>,
 }
 
 /// Who is told when the disk stops.
@@ -173,7 +176,10 @@ impl State {
         let mut kept = Vec::new();
         while let Some(undo) = self.undo.pop() {
             match undo {
-                Undo::Bytes { inode, .. } if inode == lost => undo.perform(),
+                Undo::Bytes { inode, .. } if inode == lost => {
+                    undo.perform();
+                    self.dropped.insert(inode, Instant::now());
+                }
                 undo => kept.push(undo),
             }
         }

@@ -74,3 +74,24 @@ fn a_failed_write_back_loses_data_but_no_length() {
     faulty.cut_power(|| true);
     assert_eq!(fs::read(&path).unwrap(), b"FILE");
 }
+
+#[test]
+fn a_sync_that_fails_on_a_broken_disk_drops_what_was_written() {
+    let root = tempfile::tempdir().unwrap();
+    let faulty = Faulty::new(&root.path().join("grave"));
+    let path = root.path().join("file");
+    let file = faulty.open(&path, Open::Empty).unwrap();
+    let inode = file.metadata().unwrap().ino();
+    write(&faulty, &file, b"first");
+    faulty.perform(Step::SyncFile { file: &file }).unwrap();
+
+    faulty.refuse_from(0, DiskFault::Broken);
+    assert!(faulty.perform(Step::SyncFile { file: &file }).is_err());
+    assert_eq!(faulty.dropped_at(inode), None, "all of it was on the disk");
+    faulty.heal();
+    write(&faulty, &file, b"other");
+    faulty.refuse_from(0, DiskFault::Broken);
+    assert!(faulty.perform(Step::SyncFile { file: &file }).is_err());
+    assert!(faulty.dropped_at(inode).is_some());
+    assert_eq!(fs::read(&path).unwrap(), b"first");
+}

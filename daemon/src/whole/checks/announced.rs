@@ -29,6 +29,11 @@ const ROUND_TRIPS: u32 = 3;
 /// intervals of 2 to 3 s, so what was lost in a disturbance has expired by then or was renewed.
 const QUIET_FOR: Duration = Duration::from_secs(10);
 
+/// How long a machine may say that it has chunks that a failed sync of its own has dropped. On a broken disk they are
+/// gone when the sync fails, and the machine takes them back when the sync's result arrives: in the slowest scenario,
+/// `disks`, that is up to 3 s later. A machine that keeps them for longer has not handled the failure.
+const HEARD_WITHIN: Duration = Duration::from_millis(3_100);
+
 /// What is remembered of one resource of one machine at one tracker.
 #[derive(Debug, Default)]
 struct Entry {
@@ -140,14 +145,12 @@ impl Announced {
         };
         let places: Vec<PathBuf> = places(machine, resource).collect();
         let is_there = places.iter().any(|path| has_at(path, index.offset(), right));
-        // The disk has lost bytes that it had taken, and tells it at the next sync.
-        let lost = machine.disk.lost();
-        let is_lost = places.iter().any(|path| path.metadata().is_ok_and(|file| lost.contains(&file.ino())));
+        let is_unheard = places.iter().any(|path| has_just_dropped(machine, path));
         // A user may put other content under the name; the machine notices it when it reads the chunk or looks at the file.
         let is_replaced =
             resource.names.iter().any(|(name, ..)| world.right_contents(name.as_str()).len() > 1);
         assert!(
-            is_there || is_replaced || is_lost,
+            is_there || is_replaced || is_unheard,
             "m{} tells its peers that it has chunk {index} of {key}",
             machine.number
         );
@@ -182,6 +185,12 @@ fn places(machine: &Machine, resource: &ResourceFacts) -> impl Iterator<Item = P
     let parts = slots.filter(move |slot| slot.file_name().to_string_lossy().starts_with(&of_it));
     let names = resource.names.iter().map(|(name, ..)| machine.dir().join(name.as_str()));
     parts.map(|slot| slot.path().join("data.part")).chain(names)
+}
+
+/// Whether a sync of this file has failed and dropped bytes of it, and the machine may not have heard of the failure yet.
+fn has_just_dropped(machine: &Machine, path: &Path) -> bool {
+    let dropped = path.metadata().ok().and_then(|file| machine.disk.dropped_at(file.ino()));
+    dropped.is_some_and(|dropped| dropped.elapsed() <= HEARD_WITHIN)
 }
 
 /// Whether a file has these bytes there. What somebody wrote behind them is not read.
