@@ -24,6 +24,9 @@ pub trait Watcher {
     /// An input of the driver that listens at this address, or what followed from one.
     fn line(&self, machine: IpAddr, line: fmt::Arguments<'_>);
 
+    /// It joins a swarm, or is in it already and now has these chunks; or it leaves the swarm.
+    fn takes_part(&self, machine: IpAddr, key: SwarmKey, takes_part: bool);
+
     /// How everything stands there.
     fn facts(&self, machine: IpAddr, facts: Facts);
 }
@@ -115,7 +118,14 @@ pub(super) fn ask_ended(driver: &Driver, ask: AskId, end: AskEnd) {
 
 /// The core is about to be given an event.
 pub(super) fn event(driver: &Driver, event: &Event) {
-    tell(driver, |watcher, machine| watcher.line(machine, format_args!("event {event:?}")));
+    tell(driver, |watcher, machine| {
+        watcher.line(machine, format_args!("event {event:?}"));
+        match event {
+            Event::Join { key, .. } => watcher.takes_part(machine, *key, true),
+            Event::Leave { key } => watcher.takes_part(machine, *key, false),
+            _ => {}
+        }
+    });
 }
 
 /// The core wants something done.

@@ -1,6 +1,7 @@
 //! What happened in a world, in order: a digest for each machine, the last lines, and how each machine stands.
 
 use crate::driver::tap::{Facts, Watcher};
+use shared::id::SwarmKey;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::{self, Write as _};
@@ -29,6 +30,8 @@ struct State {
     lines: u64,
     last: VecDeque<String>,
     facts: BTreeMap<IpAddr, Facts>,
+    /// Since when each machine takes part in each of its swarms.
+    joined: BTreeMap<(IpAddr, SwarmKey), Instant>,
     /// Where all lines go, if somebody wants them.
     file: Option<BufWriter<File>>,
 }
@@ -66,9 +69,16 @@ impl Trace {
         self.state.borrow().facts.get(&machine).cloned()
     }
 
+    /// Since when the machine with this address takes part in a swarm without a break; `None` if it does not now.
+    pub(crate) fn joined_at(&self, machine: IpAddr, key: SwarmKey) -> Option<Instant> {
+        self.state.borrow().joined.get(&(machine, key)).copied()
+    }
+
     /// The machine has died: what was known of it is no longer so.
     pub(crate) fn forget_facts(&self, machine: IpAddr) {
-        self.state.borrow_mut().facts.remove(&machine);
+        let mut state = self.state.borrow_mut();
+        state.facts.remove(&machine);
+        state.joined.retain(|&(of, _), _| of != machine);
     }
 }
 
@@ -89,6 +99,14 @@ impl Watcher for Trace {
             let _ = writeln!(file, "{}", shortened(&text));
         }
         state.last.push_back(text);
+    }
+
+    fn takes_part(&self, machine: IpAddr, key: SwarmKey, takes_part: bool) {
+        let joined = &mut self.state.borrow_mut().joined;
+        match takes_part {
+            true => _ = joined.entry((machine, key)).or_insert_with(Instant::now),
+            false => _ = joined.remove(&(machine, key)),
+        }
     }
 
     fn facts(&self, machine: IpAddr, facts: Facts) {

@@ -18,8 +18,9 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long a tracker may have a seeder that is none, while it can be told, in addition to [`ROUND_TRIPS`]. The machine
-/// tells it at once. It is less than two looks, since an entry that nobody takes back is gone after 6 s.
+/// How long a tracker may have a seeder that is none, or lack one that has just joined its swarm again, while it can be
+/// told, in addition to [`ROUND_TRIPS`]. The machine tells it at once. It is less than two looks, since an entry that
+/// nobody takes back is gone after 6 s.
 const TOLD_WITHIN: Duration = Duration::from_secs(3);
 
 /// The machine may wait for the answers to the calls before.
@@ -39,7 +40,7 @@ const HEARD_WITHIN: Duration = Duration::from_millis(3_100);
 struct Entry {
     /// Since when the tracker has it as a seeder, and it is none.
     wrong_since: Option<Instant>,
-    /// Since when the tracker has it, while it was there all the time.
+    /// Since when the tracker has it, while the machine was seen to serve it at each look.
     known_since: Option<Instant>,
     /// Since when the tracker lacks it although it had it before.
     missing_since: Option<Instant>,
@@ -95,6 +96,9 @@ impl Announced {
             let is_seeding = resource.is_some_and(|resource| resource.is_seeding);
             let stage = known.get(&(key, ip, facts.peer_id)).copied();
             let entry = self.entries.entry((at, ip, key)).or_default();
+            // Between two looks a machine may leave the swarm and join it again.
+            let joined = world.trace.joined_at(ip, key);
+            let has_told = joined.is_some_and(|joined| joined + told_within <= now);
             let stands = |since: Option<Instant>| since.filter(|&since| since >= steady);
 
             entry.wrong_since = match stage == Some(Stage::Seeding) && !is_seeding {
@@ -114,12 +118,14 @@ impl Announced {
             } else if stage.is_some() {
                 let since = stands(entry.known_since).or((now >= quiet + QUIET_FOR).then_some(now));
                 (entry.known_since, entry.missing_since) = (since, None);
+            } else if !has_told {
+                entry.missing_since = None;
             } else if let Some(known_since) = stands(entry.known_since) {
                 let missing_since = *entry.missing_since.get_or_insert(now);
                 assert!(
                     facts.at <= missing_since,
                     "tracker {at} has lost m{} as a seeder of {key}, which it knew {:?} ago: the connection is open \
-                    and quiet for {:?}, and the machine has it all the time",
+                    and quiet for {:?}, and the machine serves it all the time",
                     machine.number,
                     now - known_since,
                     now - steady
