@@ -4,6 +4,7 @@ use super::*;
 use crate::library::Why;
 use crate::store::faulty::DiskFault;
 use crate::store::{NotHere, StoreError};
+use crate::whole::cable::{Cable, Cut};
 use crate::whole::machine::Setup;
 use crate::whole::trace::Trace;
 use shared::chunk::{ChunkCount, ChunkIndex};
@@ -58,7 +59,15 @@ impl Pair {
         Pair { world, machines, _root: root }
     }
 
-    /// What looks wrong of the first machine's resource, which is connected to the other one.
+    /// Opens a connection from the first machine to the other one.
+    async fn connect(&self) -> (Cable, Cable) {
+        let (cables, at) = (&self.world.cables, self.machines[1].listen());
+        let listener = cables.listen(at);
+        let dialed = cables.connect(self.machines[0].ip, at).await.unwrap();
+        (dialed, listener.accept().await.unwrap().0)
+    }
+
+    /// What looks wrong of the first machine's resource, which has a link to the other one.
     fn doubt(&self, own: ResourceFacts, other: Option<ResourceFacts>) -> Option<String> {
         let links = vec![PeerAddr::from(self.machines[1].listen())];
         let facts = |resources| Facts {
@@ -105,6 +114,7 @@ async fn nobody_lacks_what_somebody_has() {
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_is_connected_is_a_source_of_what_it_has() {
     let pair = Pair::new();
+    let cable = pair.connect().await;
     let nobody = || Waiting::NoSource { chunks: vec![ChunkIndex(1), ChunkIndex(2)], total: 2 };
     let doubt = pair.doubt(fetching(&[0], Some(nobody())), Some(fetching(&[2], None))).unwrap();
     assert!(doubt.ends_with("it is connected to m2, which has some of them"), "{doubt}");
@@ -112,6 +122,9 @@ async fn a_peer_that_is_connected_is_a_source_of_what_it_has() {
     assert!(!pair.is_doubted(nobody(), None));
     let paused = ResourceFacts { is_paused: true, ..fetching(&[], Some(nobody())) };
     assert!(pair.doubt(paused, Some(fetching(&[2], None))).is_none());
+    pair.world.cables.cut(pair.machines[0].ip, pair.machines[1].ip, Cut::Silence);
+    assert!(!pair.is_doubted(nobody(), Some(fetching(&[2], None))), "neither has noticed that it is cut");
+    drop(cable);
 }
 
 #[tokio::test(start_paused = true)]
