@@ -39,12 +39,15 @@ struct NextAnnounce {
     due: Instant,
     last: Option<Instant>,
     interval: Duration,
+    /// Whether there is something to tell that the last batch with it did not contain.
+    has_news: bool,
 }
 
 impl Schedule {
-    /// Makes a resource due now.
+    /// Makes a resource due now, also if an announce of it waits for its answer: that one told what was so before.
     pub(super) fn now(&mut self, key: SwarmKey, now: Instant) {
-        self.resources.entry(key).or_insert(NextAnnounce { due: now, last: None, interval: INTERVAL_MIN });
+        let turn = NextAnnounce { due: now, last: None, interval: INTERVAL_MIN, has_news: true };
+        self.resources.entry(key).or_insert(turn).has_news = true;
         self.set_due(key, now);
     }
 
@@ -76,13 +79,16 @@ impl Schedule {
         }
     }
 
-    /// The tracker has been told of a resource, and wants the next announce after `interval`.
+    /// The tracker has answered an announce of a resource, and wants the next one after `interval`. A resource that
+    /// [`now`](Self::now) made due since its last batch stays due.
     pub(super) fn told(&mut self, key: SwarmKey, now: Instant, interval: Duration) {
         if let Some(turn) = self.resources.get_mut(&key) {
             turn.interval = interval.clamp(INTERVAL_MIN, INTERVAL_MAX);
             turn.last = Some(now);
             let due = now + turn.interval;
-            self.set_due(key, due);
+            if !turn.has_news {
+                self.set_due(key, due);
+            }
         }
     }
 
@@ -92,7 +98,7 @@ impl Schedule {
     }
 
     /// The resources of one announce: those that are due, and those that are due soonest. None if nothing is due.
-    pub(super) fn batch(&self, now: Instant) -> Vec<SwarmKey> {
+    pub(super) fn batch(&mut self, now: Instant) -> Vec<SwarmKey> {
         if self.next().is_none_or(|due| due > now) {
             return Vec::new();
         }
@@ -101,7 +107,14 @@ impl Schedule {
             due <= now + interval / ALONG
         };
         let order = self.order.iter().take_while(|(due, _)| *due <= now + INTERVAL_MAX / ALONG);
-        order.filter(|(due, key)| within(*due, key)).map(|(_, key)| *key).take(ANNOUNCE_MAX).collect()
+        let order = order.filter(|(due, key)| within(*due, key)).map(|(_, key)| *key);
+        let batch: Vec<SwarmKey> = order.take(ANNOUNCE_MAX).collect();
+        for key in &batch {
+            if let Some(turn) = self.resources.get_mut(key) {
+                turn.has_news = false;
+            }
+        }
+        batch
     }
 }
 
@@ -157,11 +170,36 @@ mod tests {
         let ten_years = Duration::from_secs(10 * 365 * 24 * 3600);
         for (told, taken) in [(Duration::ZERO, SECOND), (SECOND * 5, SECOND * 5), (ten_years, SECOND * 600)] {
             schedule.now(key(1), start);
+            assert_eq!(schedule.batch(start), [key(1)]);
             schedule.told(key(1), start, told);
             assert_eq!(schedule.next(), Some(start + taken), "{told:?}");
         }
         schedule.urgent(key(1), start + SECOND / 2);
         assert_eq!(schedule.next(), Some(start + SECOND), "more peers are wanted");
+    }
+
+    /// A download that becomes complete, or a complete file that is removed and fetched again, while the tracker's answer
+    /// to the announce before is on its way.
+    #[test]
+    fn what_changes_before_the_answer_is_told_right_after_it() {
+        let (mut schedule, start) = (Schedule::default(), Instant::now());
+        schedule.now(key(1), start);
+        schedule.now(key(2), start);
+        assert_eq!(schedule.batch(start), [key(1), key(2)]);
+        schedule.now(key(1), start + SECOND);
+        let answered = start + SECOND * 2;
+        schedule.told(key(1), answered, SECOND * 60);
+        schedule.told(key(2), answered, SECOND * 60);
+        assert_eq!(schedule.batch(answered), [key(1)], "the change waits for the next announce, in a minute");
+        schedule.told(key(1), answered, SECOND * 60);
+        assert_eq!(schedule.next(), Some(answered + SECOND * 60), "it is told again and again");
+        // one that was removed and is put again meanwhile
+        schedule.now(key(3), answered);
+        assert_eq!(schedule.batch(answered), [key(3)]);
+        schedule.remove(key(3));
+        schedule.now(key(3), answered);
+        schedule.told(key(3), answered, SECOND * 60);
+        assert_eq!(schedule.batch(answered), [key(3)]);
     }
 
     #[test]
