@@ -66,6 +66,8 @@ pub struct ResourceFacts {
     pub phase: &'static str,
     /// Whether it is complete and served.
     pub is_seeding: bool,
+    /// Whether somebody edited it since it was complete, so that it may lack chunks.
+    pub is_edited: bool,
     /// Whether a user paused it.
     pub is_paused: bool,
     /// The chunks that are verified and written; all of them if it is complete.
@@ -183,6 +185,7 @@ fn facts_of(driver: &Driver, key: SwarmKey, resource: &Resource) -> ResourceFact
         names: names.map(|status| (status.name, status.state, status.reason)).collect(),
         phase: phase_of(resource),
         is_seeding: matches!(resource.phase, Phase::Seeding(_)) && !resource.record.paused,
+        is_edited: resource.edited.is_some(),
         is_paused: resource.record.paused,
         have,
         waiting: driver.machine.status(key).and_then(|status| status.waiting_at(driver.now())),

@@ -24,14 +24,23 @@ pub(crate) struct Trace {
     state: RefCell<State>,
 }
 
+/// A machine joined a swarm, told it that it has other chunks now, or left it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Move {
+    /// When it did so.
+    pub(crate) at: Instant,
+    /// Whether it takes part in the swarm since then.
+    pub(crate) takes_part: bool,
+}
+
 #[derive(Debug, Default)]
 struct State {
     digests: BTreeMap<IpAddr, u64>,
     lines: u64,
     last: VecDeque<String>,
     facts: BTreeMap<IpAddr, Facts>,
-    /// Since when each machine takes part in each of its swarms.
-    joined: BTreeMap<(IpAddr, SwarmKey), Instant>,
+    /// The last move of each machine in each swarm.
+    moves: BTreeMap<(IpAddr, SwarmKey), Move>,
     /// Where all lines go, if somebody wants them.
     file: Option<BufWriter<File>>,
 }
@@ -69,16 +78,16 @@ impl Trace {
         self.state.borrow().facts.get(&machine).cloned()
     }
 
-    /// Since when the machine with this address takes part in a swarm without a break; `None` if it does not now.
-    pub(crate) fn joined_at(&self, machine: IpAddr, key: SwarmKey) -> Option<Instant> {
-        self.state.borrow().joined.get(&(machine, key)).copied()
+    /// The last move of the machine with this address in a swarm; `None` if there was none in its life.
+    pub(crate) fn moved(&self, machine: IpAddr, key: SwarmKey) -> Option<Move> {
+        self.state.borrow().moves.get(&(machine, key)).copied()
     }
 
     /// The machine has died: what was known of it is no longer so.
     pub(crate) fn forget_facts(&self, machine: IpAddr) {
         let mut state = self.state.borrow_mut();
         state.facts.remove(&machine);
-        state.joined.retain(|&(of, _), _| of != machine);
+        state.moves.retain(|&(of, _), _| of != machine);
     }
 }
 
@@ -102,11 +111,8 @@ impl Watcher for Trace {
     }
 
     fn takes_part(&self, machine: IpAddr, key: SwarmKey, takes_part: bool) {
-        let joined = &mut self.state.borrow_mut().joined;
-        match takes_part {
-            true => _ = joined.entry((machine, key)).or_insert_with(Instant::now),
-            false => _ = joined.remove(&(machine, key)),
-        }
+        let moved = Move { at: Instant::now(), takes_part };
+        self.state.borrow_mut().moves.insert((machine, key), moved);
     }
 
     fn facts(&self, machine: IpAddr, facts: Facts) {

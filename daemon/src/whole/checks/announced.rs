@@ -18,12 +18,13 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long a tracker may have a seeder that is none, or lack one that has just joined its swarm again, while it can be
-/// told, in addition to [`ROUND_TRIPS`]. The machine tells it at once. It is less than two looks, since an entry that
-/// nobody takes back is gone after 6 s.
-const TOLD_WITHIN: Duration = Duration::from_secs(3);
+/// How long a tracker may have a machine as a seeder or a leecher that it is no more, or lack one that has just joined its
+/// swarm again, while it can be told, in addition to [`ROUND_TRIPS`]. The machine tells it at once, so this is only for
+/// the turns of its tasks. It is shorter than the time to the next renewal, which is at least 2 s: what only that one
+/// tells is found, and what nobody takes back until it expires after 6 s.
+const TOLD_WITHIN: Duration = Duration::from_secs(1);
 
-/// The machine may wait for the answers to the calls before.
+/// The machine may first wait for the answer to the call before, and a new connection begins with hello.
 const ROUND_TRIPS: u32 = 3;
 
 /// How long a path must have been quiet before something counts that a tracker does not know. An entry lives three
@@ -38,8 +39,6 @@ const HEARD_WITHIN: Duration = Duration::from_millis(3_100);
 /// What is remembered of one resource of one machine at one tracker.
 #[derive(Debug, Default)]
 struct Entry {
-    /// Since when the tracker has it as a seeder, and it is none.
-    wrong_since: Option<Instant>,
     /// Since when the tracker has it, while the machine was seen to serve it at each look.
     known_since: Option<Instant>,
     /// Since when the tracker lacks it although it had it before.
@@ -92,33 +91,38 @@ impl Announced {
         };
         let told_within = TOLD_WITHIN + world.cables.round_trip(at, ip) * ROUND_TRIPS;
         for &key in &self.keys {
-            let resource = facts.resources.iter().find(|resource| resource.key == key);
-            let is_seeding = resource.is_some_and(|resource| resource.is_seeding);
-            let stage = known.get(&(key, ip, facts.peer_id)).copied();
             let entry = self.entries.entry((at, ip, key)).or_default();
             // Between two looks a machine may leave the swarm and join it again.
-            let joined = world.trace.joined_at(ip, key);
-            let has_told = joined.is_some_and(|joined| joined + told_within <= now);
-            let stands = |since: Option<Instant>| since.filter(|&since| since >= steady);
-
-            entry.wrong_since = match stage == Some(Stage::Seeding) && !is_seeding {
-                true => stands(entry.wrong_since).or(Some(now)),
-                false => None,
-            };
-            let wrong_for = entry.wrong_since.map_or(Duration::ZERO, |since| now - since);
+            let moved = world.trace.moved(ip, key);
+            if moved.is_some_and(|moved| moved.at >= facts.at) {
+                entry.missing_since = None;
+                continue; // how it stands now is not known yet
+            }
+            let stands_for = now - moved.map_or(steady, |moved| moved.at.max(steady));
+            let has_told = stands_for > told_within;
+            let resource = facts.of(key);
+            let is_seeding = resource.is_some_and(|resource| resource.is_seeding);
+            let stage = known.get(&(key, ip, facts.peer_id)).copied();
             assert!(
-                wrong_for <= told_within,
-                "tracker {at} has m{} as a seeder of {key} for {wrong_for:?}, which is {}",
+                stage != Some(Stage::Seeding) || is_seeding || !has_told,
+                "tracker {at} has m{} as a seeder of {key} for {stands_for:?}, which is {}",
                 machine.number,
                 resource.map_or("not there", |resource| resource.phase)
             );
+            let is_whole = is_seeding && resource.is_some_and(|resource| !resource.is_edited);
+            assert!(
+                stage != Some(Stage::Leeching) || !is_whole || !has_told,
+                "tracker {at} has m{} as a leecher of {key} for {stands_for:?}, which is complete",
+                machine.number
+            );
 
+            let stands = |since: Option<Instant>| since.filter(|&since| since >= steady);
             if !is_seeding {
                 (entry.known_since, entry.missing_since) = (None, None);
             } else if stage.is_some() {
                 let since = stands(entry.known_since).or((now >= quiet + QUIET_FOR).then_some(now));
                 (entry.known_since, entry.missing_since) = (since, None);
-            } else if !has_told {
+            } else if !has_told || !moved.is_some_and(|moved| moved.takes_part) {
                 entry.missing_since = None;
             } else if let Some(known_since) = stands(entry.known_since) {
                 let missing_since = *entry.missing_since.get_or_insert(now);

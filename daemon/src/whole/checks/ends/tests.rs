@@ -39,6 +39,7 @@ fn fetching(chunks: &[u32], waiting: Option<Waiting>) -> ResourceFacts {
         names: Vec::new(),
         phase: "fetching",
         is_seeding: false,
+        is_edited: false,
         is_paused: false,
         have: map(chunks),
         waiting,
