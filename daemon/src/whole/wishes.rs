@@ -23,8 +23,6 @@ pub(crate) struct Wish {
     pub(crate) is_shared: bool,
     /// Whether a user paused it.
     pub(crate) is_paused: bool,
-    /// Whether it was paused or resumed. That is durable only when the file system's journal has been written.
-    pub(super) was_paused: bool,
     /// Since when it is wanted.
     pub(crate) since: Instant,
 }
@@ -39,6 +37,9 @@ impl Wish {
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Commands {
     begun: u64,
+    /// Whether one of them was to pause or to resume it. That is durable only when the file system's journal has been
+    /// written, and a later command to fetch it again does not write it.
+    was_paused: bool,
     ended: u64,
 }
 
@@ -199,6 +200,7 @@ impl World {
         let requests = machine.requests().ok_or_else(down)?;
         let command = self.command(machine, name);
         self.note(format_args!("m{} pauses {name}", machine.number));
+        self.note_pause(machine, name);
         self.set_paused(machine, name, true); // it may die before it answers
         let paused = requests.pause(name.to_owned()).await.map(drop);
         self.forget_unless_alone(&command, machine, name);
@@ -213,6 +215,7 @@ impl World {
         let requests = machine.requests().ok_or_else(down)?;
         let command = self.command(machine, name);
         self.note(format_args!("m{} resumes {name}", machine.number));
+        self.note_pause(machine, name);
         requests.resume(name.to_owned()).await?;
         self.set_paused(machine, name, false);
         self.forget_unless_alone(&command, machine, name);
@@ -270,7 +273,17 @@ impl World {
 
     /// Expects nothing of what was paused or resumed at a machine that loses power.
     pub(super) fn forget_pauses(&self, machine: &Machine) {
-        self.wishes.borrow_mut().retain(|wish| wish.machine != machine.number || !wish.was_paused);
+        let commands = self.commands.borrow();
+        let of =
+            |wish: &Wish| commands.get(&(wish.machine, wish.content.name().as_str().to_owned())).copied();
+        let was_paused = |wish: &Wish| of(wish).is_some_and(|commands| commands.was_paused);
+        self.wishes.borrow_mut().retain(|wish| wish.machine != machine.number || !was_paused(wish));
+    }
+
+    /// A user pauses or resumes a name.
+    fn note_pause(&self, machine: &Machine, name: &str) {
+        let mut all = self.commands.borrow_mut();
+        all.entry((machine.number, name.to_owned())).or_default().was_paused = true;
     }
 
     /// Expects nothing of what a machine was asked for since then.
@@ -315,19 +328,12 @@ impl World {
     fn wish(&self, machine: &Machine, content: &Rc<Content>, is_shared: bool) {
         self.give_up(machine, content.name().as_str());
         let (machine, content, since) = (machine.number, content.clone(), Instant::now());
-        self.wishes.borrow_mut().push(Wish {
-            machine,
-            content,
-            is_shared,
-            is_paused: false,
-            was_paused: false,
-            since,
-        });
+        self.wishes.borrow_mut().push(Wish { machine, content, is_shared, is_paused: false, since });
     }
 
     fn set_paused(&self, machine: &Machine, name: &str, is_paused: bool) {
         for wish in self.wishes.borrow_mut().iter_mut().filter(|wish| wish.is(machine, name)) {
-            (wish.is_paused, wish.was_paused, wish.since) = (is_paused, true, Instant::now());
+            (wish.is_paused, wish.since) = (is_paused, Instant::now());
         }
     }
 }
