@@ -94,7 +94,7 @@ fn an_old_file_that_shrinks_and_changes_meanwhile_costs_fetches_and_no_wrong_byt
     std::os::unix::fs::FileExt::write_all_at(&file, &[7; 3 * MIB], 9 * MIB as u64).unwrap();
     share_again(&a, &new);
     // The search has idle priority: on a busy machine all would be fetched before it began.
-    b.ok(&["limit", "--download", "1MB/s"]);
+    b.ok(&["limit", "--download", "100kB/s"]);
     let mut get = b.ctl_in_background(&["get", "--replace", NAME]);
     b.wait_status(NAME, "something is found", |status| status.number("chunks_reused") > 0);
     b.ok(&["limit", "--download", "none"]);
