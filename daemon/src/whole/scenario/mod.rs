@@ -7,6 +7,7 @@ mod disks;
 mod downloads;
 mod everything;
 mod imports;
+mod kind;
 mod links;
 mod on_purpose;
 mod one_download;
@@ -14,4 +15,5 @@ mod subscriptions;
 mod table;
 mod tracker;
 
-pub(crate) use table::{ALL, Scenario, named};
+pub(crate) use kind::Scenario;
+pub(crate) use table::{ALL, named};

@@ -1,6 +1,6 @@
 //! What the runner of seeds must notice: these scenarios fail, and no seed picks them by itself.
 
-use super::table::Scenario;
+use super::kind::Scenario;
 use crate::whole::machine::Setup;
 use crate::whole::world::World;
 use futures::future::LocalBoxFuture;

@@ -1,20 +1,10 @@
 //! All scenarios.
 
+use super::kind::Scenario;
 use super::{
     clocks, copies, deaths, disks, downloads, everything, imports, links, on_purpose, one_download,
     subscriptions, tracker,
 };
-use crate::whole::world::World;
-use futures::future::LocalBoxFuture;
-
-/// A scenario.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Scenario {
-    /// Its name.
-    pub(crate) name: &'static str,
-    /// What happens, until the faults end.
-    pub(crate) run: fn(&World) -> LocalBoxFuture<'_, ()>,
-}
 
 /// The scenarios; the seed picks one of them.
 pub(crate) const ALL: &[Scenario] = &[
