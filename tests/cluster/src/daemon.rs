@@ -1,6 +1,7 @@
 //! A daemon of a scenario, and its ttctl.
 
-use crate::process::{Output, Process, free_port, run_capped, sealed};
+use crate::ports::free_port;
+use crate::process::{Output, Process, run_capped, sealed};
 use crate::skip::skipped;
 use crate::{CAP, Tracker, files, program, wait_for};
 use rustix::process::Signal;

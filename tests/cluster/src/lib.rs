@@ -1,11 +1,12 @@
 //! The real binaries, started in sealed homes on loopback: for the scenarios in `tests/`, and for
 //! `cargo xtask demo`.
 //!
-//! [`process`] starts, watches and ends a process; [`files`] makes and hashes files; [`mounts`] gives a test disks of
-//! its own, and [`clock`] a time of day; [`skip`] records tests that cannot run here; [`document`] reads commands and
-//! files out of a document; [`crash`] kills a daemon again and again; [`slow_link`] delays the bytes between two
-//! processes; [`trees`] makes and compares directories; [`fake_tracker`] and [`hostile`] misbehave as they are told. Scenarios are written with [`Tracker`] and
-//! [`Daemon`], which panic on a failure with the logs of all processes; `questions` asks a tracker.
+//! [`process`] starts, watches and ends a process; [`ports`] finds it a port; [`files`] makes and hashes files;
+//! [`mounts`] gives a test disks of its own, and [`clock`] a time of day; [`skip`] records tests that cannot run here;
+//! [`document`] reads commands and files out of a document; [`crash`] kills a daemon again and again; [`slow_link`]
+//! delays the bytes between two processes; [`trees`] makes and compares directories; [`fake_tracker`] and [`hostile`]
+//! misbehave as they are told. Scenarios are written with [`Tracker`] and [`Daemon`], which panic on a failure with the
+//! logs of all processes; `questions` asks a tracker.
 
 mod again;
 pub mod clock;
@@ -18,6 +19,7 @@ pub mod files;
 #[cfg(feature = "hostile")]
 pub mod hostile;
 pub mod mounts;
+pub mod ports;
 pub mod process;
 mod programs;
 #[cfg(feature = "hostile")]

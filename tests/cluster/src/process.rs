@@ -5,7 +5,6 @@ use crate::clock;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -21,11 +20,6 @@ pub fn sealed(program: &Path, home: &Path) -> Command {
     command.env("CONFIGURATION_DIRECTORY", home.join("config"));
     command.env("RUST_BACKTRACE", "1").envs(clock::environment()).stdin(Stdio::null());
     command
-}
-
-/// A port that nobody listens on right now.
-pub fn free_port(ip: IpAddr) -> io::Result<u16> {
-    Ok(TcpListener::bind(SocketAddr::new(ip, 0))?.local_addr()?.port())
 }
 
 /// The result of a command.

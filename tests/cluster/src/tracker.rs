@@ -1,6 +1,7 @@
 //! A tracker of a scenario.
 
-use crate::process::{Process, free_port, sealed};
+use crate::ports::free_port;
+use crate::process::{Process, sealed};
 use crate::{CAP, program};
 use rustix::process::Signal;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};

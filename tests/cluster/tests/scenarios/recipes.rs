@@ -3,7 +3,8 @@
 
 use cluster::document::Section;
 use cluster::files::{MIB, content};
-use cluster::process::{Output, free_port, run_capped, sealed};
+use cluster::ports::free_port;
+use cluster::process::{Output, run_capped, sealed};
 use cluster::{CAP, Daemon, Tracker, program};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -64,9 +65,15 @@ fn the_quick_start_works_when_it_is_pasted() {
     let mut command = sealed(Path::new("/bin/bash"), home);
     command.current_dir(home).args(["-c", &text]);
     let output = run_capped(command, CAP).unwrap();
-    assert_eq!(output.code, 0, "{output:?}");
-    assert!(output.stdout.contains("\nthe same file\n"), "{output:?}");
-    assert!(output.stdout.ends_with("\nthe same directory\n"), "{output:?}");
+    let logs = ["tracker", "a", "b"].map(|name| fs::read_to_string(home.join(format!("tt/{name}.log"))));
+    let Output { code, stdout, stderr } = &output;
+    let is_done =
+        *code == 0 && stdout.contains("\nthe same file\n") && stdout.ends_with("\nthe same directory\n");
+    assert!(
+        is_done,
+        "it ended with {code}\n{stdout}\n{stderr}\n{}",
+        logs.map(Result::unwrap_or_default).join("\n")
+    );
 }
 
 #[test]

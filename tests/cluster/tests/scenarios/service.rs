@@ -2,7 +2,8 @@
 //! systemd; `cargo xtask fleet` uses the real one.
 
 use cluster::mounts::{make_pipe, mount_bind, own_mounts};
-use cluster::process::{Output, Process, free_port, run_capped, sealed};
+use cluster::ports::free_port;
+use cluster::process::{Output, Process, run_capped, sealed};
 use cluster::{CAP, program, wait_for, wait_until};
 use rustix::process::Signal;
 use std::fs;

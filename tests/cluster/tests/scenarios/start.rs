@@ -305,7 +305,7 @@ fn a_stale_socket_is_taken_over() {
 #[test]
 fn a_tracker_takes_its_port_as_an_argument() {
     let home = tempfile::tempdir().unwrap();
-    let port = cluster::process::free_port(std::net::Ipv4Addr::UNSPECIFIED.into()).unwrap();
+    let port = cluster::ports::free_port(std::net::Ipv4Addr::UNSPECIFIED.into()).unwrap();
     let mut command = sealed(&program("tt-tracker"), home.path());
     command.arg(port.to_string());
     let log = home.path().join("tracker.log");

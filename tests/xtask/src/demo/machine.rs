@@ -2,7 +2,8 @@
 
 use crate::interrupt;
 use cluster::Programs;
-use cluster::process::{Process, free_port, run_unless, sealed};
+use cluster::ports::free_port;
+use cluster::process::{Process, run_unless, sealed};
 use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
