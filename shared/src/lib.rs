@@ -14,6 +14,7 @@ pub mod date;
 pub mod have;
 pub mod hostname;
 pub mod id;
+pub mod identity;
 pub mod manifest;
 pub mod name;
 pub mod reuse;
