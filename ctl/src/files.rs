@@ -37,6 +37,10 @@ pub(crate) fn name_of(path: &Path) -> Result<ResourceName, Error> {
     name.parse().map_err(|why| match why {
         BadName::Suffix => Error::refused(format!("cannot share {}: it is a manifest", path.display()))
             .hint(format!("to fetch what it describes: `ttctl get {}`", word(path))),
+        BadName::Signature => {
+            Error::refused(format!("cannot share {}: it is the signature of a manifest", path.display()))
+                .hint("share the file that the manifest describes")
+        }
         why => refused(why.to_string()),
     })
 }

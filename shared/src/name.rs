@@ -8,6 +8,9 @@ use std::str::FromStr;
 /// The suffix that a manifest's file name adds to its resource's name.
 pub const MANIFEST_SUFFIX: &str = ".tinytorrent";
 
+/// The suffix that a signature's file name adds to that of the manifest.
+pub const SIGNATURE_SUFFIX: &str = ".minisig";
+
 /// Limits a name in bytes: file systems allow 255, and the manifest's name has the suffix in addition. A longer name is
 /// refused.
 pub const NAME_BYTES_MAX: usize = 255 - MANIFEST_SUFFIX.len();
@@ -42,6 +45,8 @@ pub enum BadName {
     Reserved,
     /// It ends in `.tinytorrent`, like a manifest's file.
     Suffix,
+    /// It ends in `.tinytorrent.minisig`, like the file of a manifest's signature.
+    Signature,
     /// It begins with U+FEFF, which is invisible, and which is a byte order mark at the beginning of a manifest.
     ByteOrderMark,
     /// It looks like a resource's id, so a user who types it could mean either.
@@ -60,6 +65,9 @@ impl fmt::Display for BadName {
                 "the name begins with \".tinytorrent\", which is reserved for TinyTorrent's own files"
             }
             BadName::Suffix => "the name ends in \".tinytorrent\", the suffix of manifests",
+            BadName::Signature => {
+                "the name ends in \".tinytorrent.minisig\", the suffix of manifests' signatures"
+            }
             BadName::ByteOrderMark => "the name begins with a byte order mark (U+FEFF)",
             BadName::Id => "the name is 64 hexadecimal digits and would be taken for an id",
         })
@@ -77,6 +85,11 @@ impl ResourceName {
     /// The file name of this resource's manifest.
     pub fn manifest_name(&self) -> String {
         format!("{}{MANIFEST_SUFFIX}", self.0)
+    }
+
+    /// The file name of the signature of this resource's manifest.
+    pub fn signature_name(&self) -> String {
+        format!("{}{MANIFEST_SUFFIX}{SIGNATURE_SUFFIX}", self.0)
     }
 }
 
@@ -104,6 +117,9 @@ impl FromStr for ResourceName {
         }
         if text.ends_with(MANIFEST_SUFFIX) {
             return Err(BadName::Suffix);
+        }
+        if text.strip_suffix(SIGNATURE_SUFFIX).is_some_and(|rest| rest.ends_with(MANIFEST_SUFFIX)) {
+            return Err(BadName::Signature);
         }
         if text.starts_with('\u{feff}') {
             return Err(BadName::ByteOrderMark);
@@ -157,6 +173,7 @@ mod tests {
             (".tinytorrent", BadName::Reserved),
             (".tinytorrent.x", BadName::Reserved),
             ("x.tinytorrent", BadName::Suffix),
+            ("x.tinytorrent.minisig", BadName::Signature),
             ("\u{feff}x", BadName::ByteOrderMark),
             (id.as_str(), BadName::Id),
             (upper.as_str(), BadName::Id),
@@ -180,6 +197,9 @@ mod tests {
             "C:",
             "a.",
             "a ",
+            "x.minisig",
+            "x.tinytorrentminisig",
+            "x.tinytorrent.minisig.gz",
             " ",
             "a\u{202e}b",
             long.as_str(),
