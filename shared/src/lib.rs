@@ -3,7 +3,7 @@
 //! Without features this crate is pure: it has no tokio, no tarpc, no file system, no clock and no global randomness,
 //! so that the same swarm core runs in the daemon and in the simulator. The feature `rpc` adds the protocols between
 //! processes; the feature `host` adds what a process finds on its machine: configuration, paths, logs, hashing of
-//! files.
+//! files; the feature `signed` adds signatures of manifests and is as pure as the rest.
 //!
 //! Reading order: [`id`] → [`chunk`] → [`name`] → [`manifest`] → [`have`] → [`swarm`]; [`tree`] for directories.
 
@@ -19,6 +19,8 @@ pub mod manifest;
 pub mod name;
 pub mod reuse;
 pub mod shell;
+#[cfg(feature = "signed")]
+pub mod signature;
 pub mod swarm;
 pub mod tree;
 pub mod url;
