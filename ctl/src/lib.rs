@@ -45,6 +45,7 @@ mod list;
 mod local_time;
 mod move_in;
 pub mod output;
+mod password;
 mod pause;
 mod peers;
 mod progress;
@@ -52,6 +53,8 @@ mod remove;
 mod select;
 mod share;
 mod share_tree;
+mod sign;
+mod signing_key;
 mod staged;
 mod status;
 mod stderr;
@@ -105,6 +108,7 @@ fn carry_out(cli: &Cli, output: &mut Output) -> Result<(), Error> {
     match &cli.command {
         Command::Create(args) => create::create(args, output),
         Command::Check(args) => check::check(args, output),
+        Command::Sign(args) => sign::sign(args, output),
         Command::Completions(args) => completions::completions(args, output),
         _ => tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -117,7 +121,7 @@ fn carry_out(cli: &Cli, output: &mut Output) -> Result<(), Error> {
 async fn run_with_daemon(cli: &Cli, output: &mut Output) -> Result<(), Error> {
     let global = &cli.global;
     match &cli.command {
-        Command::Create(_) | Command::Check(_) | Command::Completions(_) => {
+        Command::Create(_) | Command::Check(_) | Command::Sign(_) | Command::Completions(_) => {
             unreachable!("these need no daemon")
         }
         Command::Share(args) => share::share(args, global, output).await,

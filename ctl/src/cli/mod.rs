@@ -14,6 +14,7 @@ mod names;
 mod peers;
 mod remove;
 mod share;
+mod sign;
 mod status;
 mod tracker;
 mod tree;
@@ -39,6 +40,7 @@ pub use list::ListArgs;
 pub use peers::PeersArgs;
 pub use remove::RemoveArgs;
 pub use share::ShareArgs;
+pub use sign::SignArgs;
 pub use status::StatusArgs;
 pub use tracker::{TrackerCommand, TrackerListArgs, TrackerPeersArgs, TrackerResourcesArgs};
 pub use tree::{LinksArg, SymlinksArg, TreeArgs};
@@ -174,6 +176,9 @@ pub enum Command {
         override_usage = "ttctl check [--symlinks WHICH] [--no-times] [--skip-special] MANIFEST\n                   [FILE|DIR]"
     )]
     Check(CheckArgs),
+    /// Sign manifests with a key of minisign; needs no ttd
+    #[command(override_usage = "ttctl sign -s KEY MANIFEST...")]
+    Sign(SignArgs),
     /// Ask a tracker what it knows
     #[command(subcommand)]
     Tracker(TrackerCommand),

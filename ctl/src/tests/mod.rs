@@ -7,6 +7,7 @@ mod json;
 mod moves;
 mod restarts;
 mod several;
+mod signatures;
 mod trackers;
 mod tree_copies;
 mod trees;

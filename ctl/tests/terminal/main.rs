@@ -6,6 +6,7 @@
 #[allow(dead_code, reason = "the tests of whole commands use the rest")]
 mod fake;
 mod fleet;
+mod passwords;
 mod pty;
 mod shells;
 mod snapshots;

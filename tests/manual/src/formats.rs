@@ -143,8 +143,12 @@ pub(crate) fn tinytorrent() -> Page {
     );
     page.paragraph(
         "A name is refused if it is empty, \".\" or \"..\", has a \"/\", a \"\\\" or a control character in it, is \
-         longer than 243 bytes, begins with \".tinytorrent\" or ends in \".tinytorrent\". A manifest has at most \
-         4,194,304 chunks (4 TiB).",
+         longer than 243 bytes, begins with \".tinytorrent\", or ends in \".tinytorrent\" or \".tinytorrent.minisig\". \
+         A manifest has at most 4,194,304 chunks (4 TiB).",
+    );
+    page.paragraph(
+        "NAME.tinytorrent.minisig is the signature of a manifest, in the format of minisign(1). Of that program's two \
+         forms, only the one with a hash is read, which is its default.",
     );
     page.heading("EXAMPLES");
     page.example(
@@ -153,8 +157,17 @@ pub(crate) fn tinytorrent() -> Page {
          tt://tracker.example:7986\n\
          5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03",
     );
-    page.paragraph("`ttctl create` makes a manifest, `ttctl check` compares a file with one.");
-    page.see_also(&["ttctl(1)", "ttctl-create(1)", "ttctl-check(1)", "ttd(1)", "sha256sum(1)"]);
+    page.paragraph(
+        "`ttctl create` makes a manifest, `ttctl check` compares a file with one, `ttctl sign` signs one.",
+    );
+    page.see_also(&[
+        "ttctl(1)",
+        "ttctl-create(1)",
+        "ttctl-check(1)",
+        "ttctl-sign(1)",
+        "ttd(1)",
+        "sha256sum(1)",
+    ]);
     page
 }
 
