@@ -4,7 +4,7 @@ use super::buffers;
 use super::end::malformed;
 use super::greeted::Greeted;
 use super::heads::Frame;
-use super::limits::HELLO_BYTES_MAX;
+use super::limits::{HELLO_BYTES_MAX, NARROW_HEAD_BYTES_MAX};
 use super::meter::Meter;
 use crate::rpc::message::Payload;
 use bytes::buf::Limit;
@@ -130,6 +130,8 @@ impl<In: Frame> Decoder<In> {
         let (mut head_max, mut body_max) = (In::HEAD_BYTES_MAX, In::BODY_BYTES_MAX);
         if self.is_strange() {
             (head_max, body_max) = (head_max.min(HELLO_BYTES_MAX), 0);
+        } else if self.greeted.as_ref().is_some_and(Greeted::is_narrow) {
+            (head_max, body_max) = (head_max.min(NARROW_HEAD_BYTES_MAX), 0);
         }
         if head_len > head_max {
             return Err(malformed(format!("a head of {head_len} bytes, where {head_max} are allowed")));

@@ -49,7 +49,7 @@ pub use client::{CallError, Caller, ClientOptions, client};
 pub use crowd::{Admitted, Crowd};
 pub use end::LinkEnd;
 pub use greeted::Greeted;
-pub use limits::{HELLO_BYTES_MAX, TIMEOUT_MAX};
+pub use limits::{HELLO_BYTES_MAX, NARROW_HEAD_BYTES_MAX, TIMEOUT_MAX};
 pub use meter::Meter;
 pub use server::{Ended, ServerOptions, serve};
 pub use tcp::{set_congestion_control, tune};

@@ -2,7 +2,7 @@
 
 use super::super::frames::{self, Decoder};
 use super::super::heads::Frame;
-use super::super::{Greeted, HELLO_BYTES_MAX, Meter, TIMEOUT_MAX};
+use super::super::{Greeted, HELLO_BYTES_MAX, Meter, NARROW_HEAD_BYTES_MAX, TIMEOUT_MAX};
 use super::*;
 use crate::rpc::Message;
 use bytes::BufMut;
@@ -208,6 +208,26 @@ fn before_hello_only_hello_is_read() {
     greeted.accept();
     assert_eq!(read(&other).unwrap(), 1);
     assert_eq!(read(&long).unwrap(), 0);
+}
+
+#[test]
+fn a_caller_that_has_not_proved_itself_sends_short_heads_and_no_bodies() {
+    let greeted = Greeted::new();
+    greeted.accept_narrow();
+    let read = |bytes: &[u8]| {
+        let mut decoder = Requests::new(Some(greeted.clone()), Meter::new());
+        feed(&mut decoder, bytes, || 5, |_, _| {}).map(|messages| messages.len())
+    };
+    let call = frame(call(1, SOON, PeerRequest::Complain { key: key(), index: ChunkIndex(0) }));
+    let lengths = |head: usize, body: u32| [(head as u32).to_be_bytes(), body.to_be_bytes()].concat();
+    assert_eq!(read(&call).unwrap(), 1, "hello was accepted");
+    assert_eq!(read(&lengths(NARROW_HEAD_BYTES_MAX, 0)).unwrap(), 0);
+    assert!(read(&lengths(NARROW_HEAD_BYTES_MAX + 1, 0)).is_err());
+    assert!(read(&lengths(10, 1)).is_err());
+    assert!(greeted.is_accepted() && greeted.is_narrow());
+    greeted.accept();
+    assert_eq!(read(&lengths(NARROW_HEAD_BYTES_MAX + 1, 0)).unwrap(), 0);
+    assert!(!greeted.is_narrow());
 }
 
 /// A request as the caller makes it.
