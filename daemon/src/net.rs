@@ -3,7 +3,7 @@
 
 #[cfg(test)]
 use crate::whole::cable::{Cable, CableListener, Cables};
-use shared::rpc::wire::{self, Batched};
+use shared::rpc::wire::{self, Batched, Gather};
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
@@ -120,6 +120,14 @@ macro_rules! on_stream {
             Stream::Cable($io) => $call,
         }
     };
+}
+
+impl Gather for Stream {
+    fn expect(&mut self, missing: usize) {
+        if let Stream::Bulk(stream) = self {
+            stream.expect(missing);
+        }
+    }
 }
 
 impl AsyncRead for Stream {

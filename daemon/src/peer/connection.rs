@@ -6,7 +6,7 @@ use crate::throttle::Throttled;
 use shared::rpc::PROTOCOL_VERSION;
 use shared::rpc::control::Rejection;
 use shared::rpc::peer::{HelloRefused, LinkKind, PeerCaller, Welcome, ZONE_BYTES_MAX};
-use shared::rpc::wire::{self, CallError, ClientOptions, LinkEnd, Meter};
+use shared::rpc::wire::{self, Ahead, CallError, ClientOptions, LinkEnd, Meter, Sideband};
 use shared::swarm::{DropReason, PeerAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -73,8 +73,9 @@ impl DialedConnection {
             context.connect(peer, bulk).await.map_err(|error| DialError::Failed(error.to_string()))?;
         let limits = context.limits();
         limits.bulk.store(bulk, Ordering::Relaxed);
-        let options = ClientOptions { meter, ..ClientOptions::default() };
-        let stream = Throttled::new(stream.batched(), limits);
+        let sideband = Sideband::new();
+        let options = ClientOptions { meter, sideband: sideband.clone(), ..ClientOptions::default() };
+        let stream = Throttled::new(Ahead::new(stream.batched(), sideband), limits);
         let (caller, carrier): (PeerCaller, _) = wire::client(stream, options);
         let mut carrier = jobs::spawn(async move {
             let end = carrier.await;

@@ -1,5 +1,6 @@
 //! A TCP connection that is read in large pieces.
 
+use super::ahead::Gather;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::pin::Pin;
@@ -8,9 +9,6 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
-
-/// A read buffer with less room than this, in bytes, is for a head. It is read as soon as any byte comes.
-const BODY_BYTES_MIN: usize = 16 << 10;
 
 /// How long bytes of a body may wait in the kernel before they are read, at the rate measured before. Stalls are
 /// detected by the bytes that are read, so this is far below the shortest stall (300 ms).
@@ -23,11 +21,14 @@ const GATHER_BYTES_MAX: usize = 64 << 10;
 ///
 /// A machine that fetches from sixteen peers gets a few KiB from each in turn, and waking up for each costs more than
 /// copying the bytes. So while a body is read, the kernel is told to wake us only when enough bytes are there
-/// (`SO_RCVLOWAT`, socket(7)): as many as arrive in 10 ms, at most 64 KiB, and never more than the body still needs.
-/// Heads are read as they come.
+/// (`SO_RCVLOWAT`, socket(7)): as many as arrive in 10 ms, at most 64 KiB, and never more than are still to come. How
+/// many these are is told from outside, see [`Gather`]. Waiting for one more would be waiting for ever. Heads are read
+/// as they come.
 #[derive(Debug)]
 pub struct Batched {
     stream: TcpStream,
+    /// The number of bytes that are certain to come; 0 if that is not known.
+    missing: usize,
     /// The number of bytes that the kernel was told to wait for.
     low_water: usize,
     /// The last measured rate of bodies, in bytes per second.
@@ -45,7 +46,7 @@ struct ReadSample {
 impl Batched {
     /// Wraps a connection.
     pub fn new(stream: TcpStream) -> Batched {
-        Batched { stream, low_water: 1, rate: 0.0, sample: None }
+        Batched { stream, missing: 0, low_water: 1, rate: 0.0, sample: None }
     }
 
     /// The connection, for its options.
@@ -53,14 +54,20 @@ impl Batched {
         &self.stream
     }
 
-    /// Prepares a read into a buffer with `room` bytes. If the kernel refuses the option, that only costs speed.
-    fn expect(&mut self, room: usize) {
-        if room < BODY_BYTES_MIN {
+    /// Sets the measured rate, in bytes per second.
+    #[cfg(test)]
+    pub(super) fn assume(&mut self, rate: f64) {
+        self.rate = rate;
+    }
+
+    /// Prepares a read. If the kernel refuses the option, that only costs speed.
+    fn prepare(&mut self) {
+        if self.missing == 0 {
             self.sample = None;
         } else {
             self.sample.get_or_insert_with(|| ReadSample { begun: Instant::now(), bytes: 0 });
         }
-        let low_water = low_water(self.rate, room);
+        let low_water = low_water(self.rate, self.missing);
         if low_water != self.low_water && set_low_water(self.stream.as_fd(), low_water).is_ok() {
             self.low_water = low_water;
         }
@@ -79,13 +86,10 @@ impl Batched {
     }
 }
 
-/// The number of bytes to wait for. It is a power of two, so that the system call for it is rare.
-fn low_water(bytes_per_s: f64, room: usize) -> usize {
-    if room < BODY_BYTES_MIN {
-        return 1;
-    }
+/// The number of bytes to wait for. It is a power of two, so that the system call for it is rare, or what is missing.
+fn low_water(bytes_per_s: f64, missing: usize) -> usize {
     let gathered = (bytes_per_s * GATHER.as_secs_f64()) as usize;
-    gathered.min(GATHER_BYTES_MAX).next_power_of_two().min(room)
+    gathered.min(GATHER_BYTES_MAX).next_power_of_two().min(missing).max(1)
 }
 
 #[expect(unsafe_code, reason = "no library offers SO_RCVLOWAT yet")]
@@ -104,11 +108,17 @@ fn set_low_water(socket: BorrowedFd<'_>, bytes: usize) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+impl Gather for Batched {
+    fn expect(&mut self, missing: usize) {
+        self.missing = missing;
+    }
+}
+
 impl AsyncRead for Batched {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let (room, before) = (buf.remaining(), buf.filled().len());
-        this.expect(room);
+        let before = buf.filled().len();
+        this.prepare();
         ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
         this.note(buf.filled().len() - before);
         Poll::Ready(Ok(()))
@@ -149,7 +159,8 @@ mod tests {
 
     #[test]
     fn bodies_are_gathered_by_their_rate_and_heads_are_not() {
-        assert_eq!(low_water(1e9, BODY_BYTES_MIN - 1), 1, "a head");
+        assert_eq!(low_water(1e9, 0), 1, "a head");
+        assert_eq!(low_water(1e9, 1), 1, "the last byte of a body");
         assert_eq!(low_water(0.0, 1 << 20), 1, "nothing is known yet");
         assert_eq!(low_water(50.0, 1 << 20), 1, "whoever drips is seen to drip");
         assert_eq!(low_water(1.5e6, 1 << 20), 16 << 10);
@@ -174,12 +185,16 @@ mod tests {
         });
         let reader = async {
             for _ in 0..3 {
-                let mut body = vec![0; BODY];
-                near.read_exact(&mut body[..BODY - 20_000]).await.unwrap();
-                assert!(near.low_water > 1, "the kernel was told");
-                near.read_exact(&mut body[BODY - 20_000..]).await.unwrap();
+                let (mut body, mut read) = (vec![0; BODY], 0);
+                while read < BODY {
+                    near.expect(BODY - read);
+                    read += near.read(&mut body[read..]).await.unwrap();
+                    assert!(near.low_water > 1, "the kernel was told");
+                    near.rate = 1e9;
+                }
                 assert!(body.iter().all(|&byte| byte == 7));
                 let mut head = [0; 4];
+                near.expect(0);
                 near.read_exact(&mut head).await.unwrap();
                 assert_eq!((&head, near.low_water), (b"head", 1));
                 near.write_u8(1).await.unwrap();

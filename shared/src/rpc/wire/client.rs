@@ -4,6 +4,7 @@ use super::end::LinkEnd;
 use super::frames::Decoder;
 use super::limits::TIMEOUT_MAX;
 use super::meter::Meter;
+use super::sideband::Sideband;
 use super::transport::Wire;
 use crate::rpc::message::Message;
 use serde::Serialize;
@@ -25,11 +26,18 @@ pub struct ClientOptions {
     pub meter: Meter,
     /// The connection ends if the other side takes none of the waiting bytes for this time.
     pub write_timeout: Duration,
+    /// That of the connection below. One per connection.
+    pub sideband: Sideband,
 }
 
 impl Default for ClientOptions {
     fn default() -> ClientOptions {
-        ClientOptions { in_flight_max: 16, meter: Meter::new(), write_timeout: Duration::from_secs(30) }
+        ClientOptions {
+            in_flight_max: 16,
+            meter: Meter::new(),
+            write_timeout: Duration::from_secs(30),
+            sideband: Sideband::new(),
+        }
     }
 }
 
@@ -51,7 +59,8 @@ where
     Resp: Message + Serialize + DeserializeOwned,
 {
     let decoder = Decoder::new(None, options.meter);
-    let wire: Wire<S, Response<Resp>, ClientMessage<Req>> = Wire::new(io, decoder, options.write_timeout);
+    let wire: Wire<S, Response<Resp>, ClientMessage<Req>> =
+        Wire::new(io, decoder, options.write_timeout).with_sideband(options.sideband);
     let mut config = Config::default();
     config.max_in_flight_requests = options.in_flight_max;
     config.pending_request_buffer = options.in_flight_max;

@@ -6,6 +6,7 @@ use super::greeted::Greeted;
 use super::heads::Frame;
 use super::limits::{HELLO_BYTES_MAX, NARROW_HEAD_BYTES_MAX};
 use super::meter::Meter;
+use super::sideband::Sideband;
 use crate::rpc::message::Payload;
 use bytes::buf::Limit;
 use bytes::{Buf, BufMut, BytesMut};
@@ -35,6 +36,10 @@ pub(super) struct Decoder<In> {
     /// Set on the side that receives hello.
     greeted: Option<Greeted>,
     meter: Meter,
+    /// The number of bytes that were put into [`space`](Decoder::space).
+    received: u64,
+    /// Where it tells how much of a body is still to come.
+    sideband: Sideband,
 }
 
 enum Expect<In> {
@@ -45,7 +50,20 @@ enum Expect<In> {
 
 impl<In: Frame> Decoder<In> {
     pub(super) fn new(greeted: Option<Greeted>, meter: Meter) -> Decoder<In> {
-        Decoder { heads: BytesMut::new(), body: BytesMut::new(), expect: Expect::Prefix, greeted, meter }
+        Decoder {
+            heads: BytesMut::new(),
+            body: BytesMut::new(),
+            expect: Expect::Prefix,
+            greeted,
+            meter,
+            received: 0,
+            sideband: Sideband::new(),
+        }
+    }
+
+    /// Tells the socket below how much of a body is still to come.
+    pub(super) fn with_sideband(self, sideband: Sideband) -> Decoder<In> {
+        Decoder { sideband, ..self }
     }
 
     /// The next message; `None` if more bytes are needed.
@@ -110,6 +128,7 @@ impl<In: Frame> Decoder<In> {
 
     /// Notes that `bytes` bytes were put into [`space`](Decoder::space).
     pub(super) fn filled(&mut self, bytes: usize) {
+        self.received += bytes as u64;
         if matches!(self.expect, Expect::Body { .. }) {
             self.meter.count_received(bytes);
         }
@@ -166,12 +185,14 @@ impl<In: Frame> Decoder<In> {
         self.body.extend_from_slice(&self.heads[..here]);
         self.heads.advance(here);
         self.meter.count_received(here);
+        self.sideband.begin_body(self.received + (body_len - here) as u64);
     }
 
     fn end_body(&mut self) -> Option<In> {
         let Expect::Body { mut message, .. } = std::mem::replace(&mut self.expect, Expect::Prefix) else {
             return None;
         };
+        self.sideband.end_body();
         if let Some(payload) = message.payload() {
             payload.bytes = std::mem::take(&mut self.body).freeze();
         }

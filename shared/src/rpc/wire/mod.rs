@@ -10,17 +10,22 @@
 //! Each connection has its own [`Greeted`], shared by the options and the service. The handler of `hello` calls
 //! [`Greeted::accept`], or [`Greeted::refuse`] to end the connection after its answer. Before that, only hello is read.
 //!
-//! **Payloads.** The bytes of a message's `Payload` are written without a copy and dropped when the last of them is
-//! written, so a guard inside them (`Bytes::from_owner`) notices that. On the receiving side a [`Meter`] counts bytes
+//! **Payloads.** The bytes of a message's `Payload` are written without a copy and dropped when the last of them has left
+//! all layers of the connection, so a guard inside them (`Bytes::from_owner`) notices that. On the receiving side a [`Meter`] counts bytes
 //! as they arrive, before their message is complete. For TCP connections call [`tune`].
+//!
+//! **Layers.** Between the transport and the socket there may be TLS and bandwidth limits. [`Ahead`] is the lowest of
+//! them. The transport and it share a [`Sideband`]: through it the socket learns how many bytes of a body are still to
+//! come ([`Gather`]).
 //!
 //! ```text
 //! frame = head_len u32 | body_len u32 | head (postcard) | body (raw bytes)         big endian
 //! ```
 //!
 //! Reading order: `heads` (what is in a head) → `frames` (bytes to messages, pure) → `transport` (the byte
-//! stream) → `client` and `server`.
+//! stream) → `client` and `server`; below them `sideband`, `ahead` and `batched`.
 
+mod ahead;
 mod batched;
 mod budget;
 pub mod buffers;
@@ -35,6 +40,7 @@ mod heads;
 mod limits;
 mod meter;
 mod server;
+mod sideband;
 mod tcp;
 mod transport;
 mod unread;
@@ -42,6 +48,7 @@ mod unread;
 #[cfg(test)]
 mod tests;
 
+pub use ahead::{Ahead, Gather};
 pub use batched::Batched;
 pub use budget::Budget;
 pub(super) use client::calls;
@@ -52,5 +59,6 @@ pub use greeted::Greeted;
 pub use limits::{HELLO_BYTES_MAX, NARROW_HEAD_BYTES_MAX, TIMEOUT_MAX};
 pub use meter::Meter;
 pub use server::{Ended, ServerOptions, serve};
+pub use sideband::Sideband;
 pub use tcp::{set_congestion_control, tune};
 pub use unread::Unread;

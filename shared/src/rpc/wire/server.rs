@@ -5,6 +5,7 @@ use super::end::LinkEnd;
 use super::frames::Decoder;
 use super::greeted::Greeted;
 use super::meter::Meter;
+use super::sideband::Sideband;
 use super::transport::Wire;
 use super::unread::Unread;
 use crate::rpc::message::Message;
@@ -48,6 +49,8 @@ pub struct ServerOptions {
     pub unread: Option<Unread>,
     /// Set when the connection ends, before its handlers and answers are dropped. One per connection.
     pub ended: Ended,
+    /// That of the connection below. One per connection.
+    pub sideband: Sideband,
 }
 
 /// Whether a connection has ended. Clones share the state.
@@ -83,6 +86,7 @@ impl Default for ServerOptions {
             in_turn: false,
             unread: None,
             ended: Ended::default(),
+            sideband: Sideband::new(),
         }
     }
 }
@@ -102,6 +106,7 @@ where
     let decoder = Decoder::new(Some(greeted.clone()), options.meter.clone());
     let wire: Wire<S, ClientMessage<T::Req>, Response<T::Resp>> =
         Wire::new(io, decoder, options.write_timeout)
+            .with_sideband(options.sideband.clone())
             .with_budget(options.budget.clone())
             .with_unread(options.unread.as_ref());
     // Answers to canceled calls wait in this buffer and do not count as open calls.

@@ -5,6 +5,7 @@ use super::end::malformed;
 use super::frames::{self, Decoder};
 use super::heads::Frame;
 use super::limits::TIMEOUT_MAX;
+use super::sideband::Sideband;
 use super::unread::{Unread, UnreadShare};
 use crate::rpc::message::Payload;
 use bytes::Buf;
@@ -72,6 +73,11 @@ where
             ended: false,
             out: PhantomData,
         }
+    }
+
+    /// Exchanges with the layers below what both must know.
+    pub(super) fn with_sideband(self, sideband: Sideband) -> Self {
+        Wire { decoder: self.decoder.with_sideband(sideband), ..self }
     }
 
     /// Limits the other side by a budget.

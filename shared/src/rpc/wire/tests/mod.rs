@@ -1,6 +1,7 @@
 //! Tests of both ends of connections, over pipes in memory, with a fake of the peers' service.
 
 mod document;
+mod gather;
 mod heads;
 mod hostile;
 mod limits;

@@ -1,0 +1,43 @@
+//! What the two ends of a connection's layers tell each other past the layers between them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What the decoder at the top of a connection and the socket at its bottom tell each other. Each connection has one;
+/// clones share it.
+///
+/// Only the decoder knows where a body ends, and only the socket can wait for many bytes at once. Between them lie
+/// layers that hold bytes back: TLS, bandwidth limits. So both count the bytes of the connection from its first one, and
+/// the decoder names the *offset* at which the body ends. What any layer holds is then counted already.
+#[derive(Debug, Clone, Default)]
+pub struct Sideband(Arc<Values>);
+
+#[derive(Debug, Default)]
+struct Values {
+    /// The offset in the received bytes at which the body under way ends; 0 if none is.
+    body_end: AtomicU64,
+}
+
+impl Sideband {
+    /// That of a new connection.
+    pub fn new() -> Sideband {
+        Sideband::default()
+    }
+
+    /// The number of bytes of the body under way that the socket has not read, where `received` bytes were read from it
+    /// in all. The other side is bound to send them. 0 if no body is under way.
+    pub fn missing(&self, received: u64) -> usize {
+        let missing = self.0.body_end.load(Ordering::Relaxed).saturating_sub(received);
+        usize::try_from(missing).unwrap_or(usize::MAX)
+    }
+
+    /// Notes that the body under way ends at this offset.
+    pub(super) fn begin_body(&self, end: u64) {
+        self.0.body_end.store(end, Ordering::Relaxed);
+    }
+
+    /// Notes that no body is under way.
+    pub(super) fn end_body(&self) {
+        self.0.body_end.store(0, Ordering::Relaxed);
+    }
+}
