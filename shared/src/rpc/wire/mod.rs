@@ -16,7 +16,7 @@
 //!
 //! **Layers.** Between the transport and the socket there may be TLS and bandwidth limits. [`Ahead`] is the lowest of
 //! them. The transport and it share a [`Sideband`]: through it the socket learns how many bytes of a body are still to
-//! come ([`Gather`]).
+//! come ([`Gather`]), and the transport how many of its bytes the layers hold.
 //!
 //! ```text
 //! frame = head_len u32 | body_len u32 | head (postcard) | body (raw bytes)         big endian

@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Only the decoder knows where a body ends, and only the socket can wait for many bytes at once. Between them lie
 /// layers that hold bytes back: TLS, bandwidth limits. So both count the bytes of the connection from its first one, and
 /// the decoder names the *offset* at which the body ends. What any layer holds is then counted already.
+///
+/// In the other direction a layer between may have taken bytes that the socket did not take yet. It says how many.
 #[derive(Debug, Clone, Default)]
 pub struct Sideband(Arc<Values>);
 
@@ -16,6 +18,8 @@ pub struct Sideband(Arc<Values>);
 struct Values {
     /// The offset in the received bytes at which the body under way ends; 0 if none is.
     body_end: AtomicU64,
+    /// The bytes that a layer took and the socket did not.
+    held: AtomicU64,
 }
 
 impl Sideband {
@@ -39,5 +43,15 @@ impl Sideband {
     /// Notes that no body is under way.
     pub(super) fn end_body(&self) {
         self.0.body_end.store(0, Ordering::Relaxed);
+    }
+
+    /// The bytes that a layer between took and the socket did not, because the other side takes none.
+    pub fn held(&self) -> u64 {
+        self.0.held.load(Ordering::Relaxed)
+    }
+
+    /// Notes how many bytes a layer took that the socket did not take.
+    pub fn set_held(&self, bytes: u64) {
+        self.0.held.store(bytes, Ordering::Relaxed);
     }
 }

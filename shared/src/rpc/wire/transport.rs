@@ -24,7 +24,8 @@ use tokio_util::io::poll_read_buf;
 /// written before another message is taken.
 const HEADS_BYTES_MAX: usize = 64 << 10;
 
-/// A transport on a byte stream. A body is never copied, and is dropped when its last byte was written.
+/// A transport on a byte stream. A body is never copied, and is dropped when its last byte has left the stream: when the
+/// stream took it and was flushed. A layer such as TLS takes bytes before the socket does.
 pub(super) struct Wire<S, In, Out> {
     io: S,
     decoder: Decoder<In>,
@@ -32,7 +33,14 @@ pub(super) struct Wire<S, In, Out> {
     heads: Vec<u8>,
     /// The number of bytes of `heads` that were written.
     written: usize,
-    body: Payload,
+    /// The body that is being written. It stays until the stream is flushed; its bytes are then empty.
+    body: Option<Payload>,
+    /// Whether the stream took bytes since it was last flushed.
+    unflushed: bool,
+    /// Tells how many of the bytes that the stream took wait in its layers.
+    sideband: Sideband,
+    /// The bytes that waited there when the stream last made us wait.
+    below: u64,
     stall: Stall,
     last_traffic: Instant,
     /// The number of answers that may arrive: one for each call.
@@ -63,7 +71,10 @@ where
             decoder,
             heads: Vec::new(),
             written: 0,
-            body: Payload::default(),
+            body: None,
+            unflushed: false,
+            sideband: Sideband::new(),
+            below: 0,
             stall: Stall { timeout: write_timeout, begun: Instant::now(), sleep: None, armed: false },
             last_traffic: Instant::now(),
             unanswered: 0,
@@ -77,7 +88,7 @@ where
 
     /// Exchanges with the layers below what both must know.
     pub(super) fn with_sideband(self, sideband: Sideband) -> Self {
-        Wire { decoder: self.decoder.with_sideband(sideband), ..self }
+        Wire { decoder: self.decoder.with_sideband(sideband.clone()), sideband, ..self }
     }
 
     /// Limits the other side by a budget.
@@ -117,34 +128,58 @@ where
         self.ended
     }
 
-    /// Whether nothing waits to be written.
+    /// Whether nothing waits to be written, here or in the stream.
     pub(super) fn is_flushed(&self) -> bool {
-        self.written == self.heads.len() && self.body.bytes.is_empty()
+        self.is_taken() && !self.unflushed
     }
 
-    /// Writes until nothing is left, or the stream takes no more.
+    /// Whether the stream took everything.
+    fn is_taken(&self) -> bool {
+        self.written == self.heads.len() && self.body_bytes().is_empty()
+    }
+
+    fn body_bytes(&self) -> &[u8] {
+        self.body.as_ref().map_or(&[], |body| &body.bytes)
+    }
+
+    /// Writes until nothing is left here or in the stream, or the stream takes no more.
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.is_flushed() {
+        while !self.is_taken() {
             let heads = &self.heads[self.written..];
+            let body = self.body.as_ref().map_or(&[][..], |body| &body.bytes);
             let io = Pin::new(&mut self.io);
-            let polled = if self.body.bytes.is_empty() {
+            let polled = if body.is_empty() {
                 io.poll_write(cx, heads)
             } else if heads.is_empty() {
-                io.poll_write(cx, &self.body.bytes)
+                io.poll_write(cx, body)
             } else {
-                io.poll_write_vectored(cx, &[IoSlice::new(heads), IoSlice::new(&self.body.bytes)])
+                io.poll_write_vectored(cx, &[IoSlice::new(heads), IoSlice::new(body)])
             };
             match polled? {
                 Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(bytes) => self.advance(bytes),
-                Poll::Pending => {
-                    self.count_unread(self.heads.len() + self.body.bytes.len())?;
-                    return self.stall.poll(cx);
-                }
+                Poll::Pending => return self.poll_stall(cx),
+            }
+        }
+        if self.unflushed {
+            match Pin::new(&mut self.io).poll_flush(cx)? {
+                Poll::Ready(()) => self.note_flushed(),
+                Poll::Pending => return self.poll_stall(cx),
             }
         }
         self.count_unread(0)?;
         Poll::Ready(Ok(()))
+    }
+
+    /// Waits while the stream takes no bytes, or does not pass on those that it took.
+    fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let below = self.sideband.held();
+        self.count_unread(self.heads.len() + self.body_bytes().len() + below as usize)?;
+        if below < self.below {
+            self.note_traffic();
+        }
+        self.below = below;
+        self.stall.poll(cx)
     }
 
     /// Notes the number of bytes that wait for the other side.
@@ -155,10 +190,10 @@ where
         Err(io::Error::new(io::ErrorKind::TimedOut, "too much waits for others that take nothing"))
     }
 
-    /// Removes written bytes from the front of the queue.
+    /// Removes from the front of the queue what the stream took.
     fn advance(&mut self, bytes: usize) {
-        self.stall.armed = false;
-        self.last_traffic = Instant::now();
+        self.note_traffic();
+        self.unflushed = true;
         let of_heads = bytes.min(self.heads.len() - self.written);
         self.written += of_heads;
         if self.written == self.heads.len() {
@@ -166,13 +201,23 @@ where
             self.heads.clear();
             self.heads.shrink_to(HEADS_BYTES_MAX);
         }
-        self.body.bytes.advance(bytes - of_heads);
-        if self.body.bytes.is_empty() {
-            if let Some(written) = self.body.written.take() {
-                written.set();
-            }
-            self.body = Payload::default(); // an empty slice would keep its owner alive, and the upload slot with it
+        if let Some(body) = &mut self.body {
+            body.bytes.advance(bytes - of_heads);
         }
+    }
+
+    /// Notes that everything has left the stream. An empty body would keep its owner alive, and the upload slot with it.
+    fn note_flushed(&mut self) {
+        self.note_traffic();
+        (self.unflushed, self.below) = (false, 0);
+        if let Some(written) = self.body.take().and_then(|body| body.written) {
+            written.set();
+        }
+    }
+
+    fn note_traffic(&mut self) {
+        self.stall.armed = false;
+        self.last_traffic = Instant::now();
     }
 }
 
@@ -214,10 +259,10 @@ where
 {
     type Error = io::Error;
 
-    /// A body must be written before the next head is begun: frames are written one after the other.
+    /// A body must have left before the next head is begun: frames are written one after the other.
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.body.bytes.is_empty() && this.heads.len() - this.written < HEADS_BYTES_MAX {
+        if this.body.is_none() && this.heads.len() - this.written < HEADS_BYTES_MAX {
             return Poll::Ready(Ok(()));
         }
         this.poll_drain(cx)
@@ -225,31 +270,33 @@ where
 
     fn start_send(self: Pin<&mut Self>, mut message: Out) -> io::Result<()> {
         let this = self.get_mut();
-        debug_assert!(this.body.bytes.is_empty(), "poll_ready was not asked");
+        debug_assert!(this.body.is_none(), "poll_ready was not asked");
         this.unanswered += u64::from(message.is_call());
         if this.is_flushed() {
             this.stall.begun = Instant::now();
         }
-        this.body = match frames::encode(&mut message, &mut this.heads) {
+        let body = match frames::encode(&mut message, &mut this.heads) {
             Ok(body) => body,
             Err(error) => match message.instead(&error) {
                 Some(mut instead) => frames::encode(&mut instead, &mut this.heads)?,
                 None => return Err(error),
             },
         };
+        this.body = Some(body).filter(|body| !body.bytes.is_empty() || body.written.is_some());
         Ok(())
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        ready!(this.poll_drain(cx))?;
-        Pin::new(&mut this.io).poll_flush(cx)
+        self.get_mut().poll_drain(cx)
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         ready!(this.poll_drain(cx))?;
-        Pin::new(&mut this.io).poll_shutdown(cx)
+        match Pin::new(&mut this.io).poll_shutdown(cx)? {
+            Poll::Ready(()) => Poll::Ready(Ok(())),
+            Poll::Pending => this.poll_stall(cx),
+        }
     }
 }
 
@@ -265,7 +312,7 @@ struct Stall {
 }
 
 impl Stall {
-    /// Polled whenever the stream takes no bytes.
+    /// Polled whenever the stream takes no bytes, or is not flushed.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let deadline = (Instant::now() + self.timeout).min(self.begun + TIMEOUT_MAX);
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));

@@ -4,6 +4,7 @@ mod document;
 mod gather;
 mod heads;
 mod hostile;
+mod layers;
 mod limits;
 mod pure;
 
