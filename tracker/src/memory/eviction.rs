@@ -82,6 +82,9 @@ mod tests {
         let occupants: Vec<_> =
             [occupant(1, "[2001:db9::1]:7987", true)].into_iter().chain(strangers).collect();
         assert_eq!(first(&occupants), Some(24));
+        let late = occupant(99, "[2001:db9::1]:7987", true);
+        let occupants: Vec<_> = occupants[1..].iter().copied().chain([late]).collect();
+        assert_eq!(first(&occupants), Some(24), "also if the one of another network came last");
         let strangers = (10..25).map(|host| occupant(host, &format!("127.1.2.{host}:7987"), true));
         let occupants: Vec<_> = strangers.chain([occupant(1, "127.1.3.1:7987", true)]).collect();
         assert_eq!(first(&occupants), Some(24), "who is of the same network, and came before them, stays");

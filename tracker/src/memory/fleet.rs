@@ -203,3 +203,37 @@ impl Gone {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::id::{ListDigest, PeerId, ResourceId};
+
+    const KEY: SwarmKey = SwarmKey { resource: ResourceId([1; 32]), digest: ListDigest([1; 32]) };
+
+    fn gone(machines: usize) -> Gone {
+        let mut gone = Gone::default();
+        for number in 0..machines {
+            let (now, host) = (Time(number as u64), u32::try_from(number).unwrap());
+            let peer = (SocketAddr::new(std::net::Ipv4Addr::from(host).into(), 7987), PeerId([1; 16]));
+            let (trend, none) = (Trend::new(now, 0), Arc::<str>::from(""));
+            let count = ChunkCount::new(1).unwrap();
+            gone.add(KEY, peer, GoneMachine::new(now, trend, (none.clone(), none), count, Presence::Left));
+        }
+        gone
+    }
+
+    #[test]
+    fn as_many_machines_as_there_may_be_are_remembered() {
+        let gone = gone(GONE_MAX + 2);
+        assert_eq!((gone.order.len(), gone.unfinished(KEY)), (GONE_MAX, GONE_MAX as u32));
+        assert_eq!(gone.order.first().unwrap().0, Time(2), "the first ones are forgotten");
+    }
+
+    #[test]
+    fn a_step_forgets_no_more_than_it_may() {
+        let (mut gone, now) = (gone(5), Time(0) + GONE_FOR + Duration::from_micros(3));
+        let forgotten: Vec<usize> = [0, 3, 3].map(|max| gone.expire(now, max)).into();
+        assert_eq!((forgotten, gone.unfinished(KEY)), (vec![0, 3, 1], 1), "the last one left a moment later");
+    }
+}

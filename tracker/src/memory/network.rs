@@ -71,3 +71,59 @@ pub(super) fn after(host: IpAddr) -> Option<IpAddr> {
         IpAddr::V6(v6) => v6.to_bits().checked_add(1).map(|next| Ipv6Addr::from(next).into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_network_is_what_one_party_may_own() {
+        for (host, first, last) in [
+            ("10.1.2.3", "10.1.0.0", "10.1.255.255"),
+            ("255.255.0.0", "255.255.0.0", "255.255.255.255"),
+            ("2001:db8:1:2::3", "2001:db8::", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"),
+        ] {
+            assert_eq!(network(ip(host)), (ip(first), ip(last)), "{host}");
+        }
+    }
+
+    #[test]
+    fn after_the_last_address_of_a_family_comes_the_next_family() {
+        for (host, next) in [
+            ("10.1.255.255", Some("10.2.0.0")),
+            ("255.255.255.255", Some("::")),
+            ("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", Some("2001:db9::")),
+            ("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", None),
+        ] {
+            assert_eq!(after(ip(host)), next.map(ip), "{host}");
+        }
+    }
+
+    #[test]
+    fn every_point_of_a_range_is_drawn() {
+        let mut draw = Draw::new([1; 32]);
+        let mut drawn: Vec<IpAddr> =
+            (0..100).map(|_| between(&mut draw, ip("10.0.255.255"), ip("10.1.0.1"))).collect();
+        drawn.sort();
+        drawn.dedup();
+        assert_eq!(drawn, ["10.0.255.255", "10.1.0.0", "10.1.0.1"].map(ip));
+    }
+
+    #[test]
+    fn of_an_ipv6_network_the_customers_networks_are_drawn() {
+        let mut draw = Draw::new([1; 32]);
+        let (first, last) = network(ip("2001:db8::"));
+        let mut low = 0;
+        for _ in 0..1000 {
+            let IpAddr::V6(drawn) = between(&mut draw, first, last) else { panic!("another family") };
+            let [a, b, third, _, rest @ ..] = drawn.segments();
+            assert_eq!(([a, b], rest), ([0x2001, 0xdb8], [0; 4]), "{drawn}");
+            low += u32::from(third < 0x8000);
+        }
+        assert!((400..600).contains(&low), "{low} of 1000 are in the first half");
+    }
+}

@@ -103,3 +103,98 @@ fn change(counts: &mut BTreeMap<IpAddr, usize>, of: IpAddr, before: usize, after
     }
     (was, is)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::id::PeerId;
+
+    fn peer(addr: &str) -> PeerKey {
+        (addr.parse().unwrap(), PeerId([1; 16]))
+    }
+
+    fn shares(of: &[(&str, usize)]) -> EntryShares {
+        let mut shares = EntryShares::default();
+        of.iter().for_each(|(addr, entries)| shares.set(peer(addr), 0, *entries));
+        shares
+    }
+
+    /// Who makes way for five new entries of `10.2.0.1:1`, and how many entries may go.
+    #[test]
+    fn whoever_has_more_than_its_fair_share_makes_way() {
+        let cases: [(&str, &[(&str, usize)], Option<(&str, usize)>); 11] = [
+            ("nobody has anything", &[], None),
+            (
+                "the largest peer of the largest host of another network",
+                &[("10.1.0.1:1", 90_000), ("10.1.0.1:2", 20_000), ("10.1.0.2:1", 40_000)],
+                Some(("10.1.0.1:1", 50_000)),
+            ),
+            (
+                "a network keeps as much as the newcomer's has",
+                &[("10.1.0.1:1", 130_000), ("10.2.0.9:1", 120_000)],
+                Some(("10.1.0.1:1", 9_995)),
+            ),
+            (
+                "a network with its fair share makes way as a host",
+                &[("10.1.0.1:1", 100_000)],
+                Some(("10.1.0.1:1", 90_000)),
+            ),
+            (
+                "another host of the newcomer's network, which keeps as much as the newcomer's host",
+                &[("10.2.0.1:1", 12_000), ("10.2.0.2:1", 30_000)],
+                Some(("10.2.0.2:1", 17_995)),
+            ),
+            (
+                "a host of the newcomer's network, if the largest network has none that is too large",
+                &[("10.1.0.1:1", 10_000), ("10.1.0.2:1", 9_000), ("10.2.0.2:1", 10_001)],
+                Some(("10.2.0.2:1", 1)),
+            ),
+            ("a host with its fair share stays", &[("10.2.0.2:1", 10_000)], None),
+            ("a host with less stays", &[("10.2.0.2:1", 9_000), ("10.2.0.1:1", 1)], None),
+            (
+                "another peer of the newcomer's host, which keeps as much as the newcomer",
+                &[("10.2.0.1:1", 11_000), ("10.2.0.1:2", 30_000)],
+                Some(("10.2.0.1:2", 18_995)),
+            ),
+            ("a peer with its fair share stays", &[("10.2.0.1:2", 10_000)], None),
+            ("nobody makes way for itself", &[("10.2.0.1:1", 30_000), ("10.2.0.1:2", 9_000)], None),
+        ];
+        for (what, entries, expected) in cases {
+            let newcomer = "10.2.0.1:1";
+            let own = entries.iter().find(|(addr, _)| *addr == newcomer).map_or(0, |(_, entries)| *entries);
+            let found = shares(entries).makes_way(peer(newcomer), own, 5);
+            assert_eq!(found, expected.map(|(addr, entries)| (peer(addr), entries)), "{what}");
+        }
+    }
+
+    #[test]
+    fn the_newcomer_is_the_largest_where_it_has_as_many() {
+        let entries = [("10.1.0.1:1", 3), ("10.1.0.2:1", 3), ("10.2.0.1:1", 6), ("10.3.0.1:1", 3)];
+        for (newcomer, largest) in [
+            ("10.1.0.1:1", "10.1.0.1:1"),
+            ("10.1.0.2:1", "10.1.0.2:1"),
+            ("10.1.0.3:1", "10.1.0.2:1"),
+            ("10.2.0.1:1", "10.2.0.1:1"),
+            ("10.3.0.1:1", "10.2.0.1:1"),
+            ("10.9.0.1:1", "10.2.0.1:1"),
+        ] {
+            assert_eq!(shares(&entries).largest(peer(newcomer)), Some(peer(largest)), "for {newcomer}");
+        }
+        let few = [("10.1.0.1:1", 3), ("10.1.0.2:1", 2), ("10.2.0.1:1", 3)];
+        let largest = shares(&few).largest(peer("10.2.0.1:1"));
+        assert_eq!(largest, Some(peer("10.1.0.1:1")), "its host has as many, but its network has fewer");
+    }
+
+    #[test]
+    fn whoever_has_nothing_leaves_nothing_behind() {
+        let mut shares = shares(&[("10.1.0.1:1", 3), ("10.1.0.1:2", 1)]);
+        shares.set(peer("10.1.0.1:1"), 3, 2);
+        shares.set(peer("10.1.0.1:2"), 1, 0);
+        assert_eq!(shares.peer_order, [("10.1.0.1".parse().unwrap(), 2, peer("10.1.0.1:1"))].into());
+        shares.set(peer("10.1.0.1:1"), 2, 0);
+        assert!(
+            shares.peer_order.is_empty() && shares.host_order.is_empty() && shares.network_order.is_empty()
+        );
+        assert!(shares.hosts.is_empty() && shares.networks.is_empty());
+    }
+}

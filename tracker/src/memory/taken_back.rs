@@ -152,3 +152,28 @@ impl TakenBack {
         looks
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::id::{ListDigest, PeerId, ResourceId};
+
+    fn key(number: u8) -> SwarmKey {
+        SwarmKey { resource: ResourceId([number; 32]), digest: ListDigest([number; 32]) }
+    }
+
+    #[test]
+    fn old_names_are_forgotten_unless_somebody_still_has_the_resource() {
+        let mut taken_back = TakenBack::default();
+        let (name, by) = ("img".parse().unwrap(), ("10.0.0.1:7987".parse().unwrap(), PeerId([1; 16])));
+        (1..=4).for_each(|at| taken_back.add(Time(at), key(at as u8), &name, by));
+        let left =
+            |taken_back: &TakenBack| taken_back.keys_of(&name).map(|key| key.digest.0[0]).collect::<Vec<_>>();
+        assert_eq!(taken_back.expire(Time(10), Time(3), 9, |of| of == key(2)), 2);
+        assert_eq!(left(&taken_back), [2, 3, 4]);
+        assert_eq!(taken_back.expire(Time(10), Time(10), 1, |_| false), 1);
+        assert_eq!(left(&taken_back), [2, 4], "2 was alive a moment ago, so 3 is the oldest");
+        assert_eq!(taken_back.expire(Time(20), Time(20), 9, |_| false), 2);
+        assert!(taken_back.keys.is_empty() && taken_back.names.is_empty() && taken_back.of_peers.is_empty());
+    }
+}

@@ -49,3 +49,33 @@ pub(super) fn text_bytes(publication: &Publication) -> usize {
     let urls_bytes: usize = publication.trackers.iter().map(url_bytes).sum();
     768 + 4 * publication.name.as_str().len() + urls_bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::chunk::ChunkCount;
+    use shared::id::{ListDigest, ResourceId, SwarmKey};
+
+    /// The room of a publication with such a name and trackers.
+    fn room(name_bytes: usize, tracker_bytes: &[usize]) -> usize {
+        let tracker = |bytes: &usize| format!("tt://{}", "t".repeat(bytes - "tt://".len())).parse().unwrap();
+        text_bytes(&Publication {
+            name: "n".repeat(name_bytes).parse().unwrap(),
+            key: SwarmKey { resource: ResourceId([1; 32]), digest: ListDigest([1; 32]) },
+            count: ChunkCount::new(1).unwrap(),
+            trackers: tracker_bytes.iter().map(tracker).collect(),
+            shared_at_ms: 0,
+            bytes: None,
+        })
+    }
+
+    #[test]
+    fn no_publication_is_free_and_its_text_counts_as_often_as_it_is_stored() {
+        assert!(room(1, &[]) > 512);
+        assert_eq!(room(200, &[]) - room(1, &[]), 4 * 199);
+        assert_eq!(room(9, &[60]) - room(9, &[20]), 2 * 40);
+        let one = room(9, &[20]) - room(9, &[]);
+        assert!(one > 2 * 20, "an address takes more room than its text");
+        assert_eq!(room(9, &[20, 20, 20]) - room(9, &[]), 3 * one);
+    }
+}

@@ -1,6 +1,7 @@
 //! Tests of the catalogue.
 
 use super::*;
+use shared::manifest::TRACKERS_MAX;
 
 fn world() -> World {
     World::new(RegistryLimits::default())
@@ -96,6 +97,20 @@ fn hashes_that_do_not_fit_are_refused() {
     assert!(malformed(world.publish(&what, &hashes)), "nothing that is not nothing");
     assert_eq!(world.names(), [] as [&str; 0]);
     assert_eq!(world.registry.size().catalogue_bytes, 0);
+}
+
+#[test]
+fn the_trackers_of_a_manifest_are_bounded() {
+    for (trackers, is_accepted) in
+        [(TRACKERS_MAX, true), (TRACKERS_MAX + 1, false), (TRACKERS_MAX + 2, false)]
+    {
+        let mut world = world();
+        let (mut what, hashes) = publication("a", 1, 3, 5);
+        let tracker = |number| format!("tt://tracker-{number}.example").parse().unwrap();
+        what.trackers = (0..trackers).map(tracker).collect();
+        let published = world.publish(&what, &hashes);
+        assert_eq!(published.is_ok(), is_accepted, "{trackers} trackers: {published:?}");
+    }
 }
 
 #[test]
@@ -210,6 +225,19 @@ fn the_catalogue_is_bounded() {
     let (what, _) = publication("u", 9, 10, 5);
     assert!(full(world.begin(2, &what).map(drop)), "three uploads");
     world.begin(1, &what).expect("it takes the place of its own connection's");
+}
+
+#[test]
+fn what_just_fits_is_accepted() {
+    let (what, hashes) = publication("a", 1, 1000, 5);
+    let mut world = world();
+    world.publish(&what, &hashes).unwrap();
+    let bytes = world.registry.size().catalogue_bytes;
+    for (catalogue_bytes_max, fits) in [(bytes, true), (bytes - 1, false)] {
+        let mut world = World::new(RegistryLimits { catalogue_bytes_max, ..RegistryLimits::default() });
+        let published = world.publish(&what, &hashes);
+        assert_eq!(published.is_ok(), fits, "{catalogue_bytes_max} of {bytes} bytes: {published:?}");
+    }
 }
 
 /// Announced pages do not count before they arrive: many who announce a large manifest do not fill the catalogue.

@@ -66,6 +66,8 @@ fn chunks_that_turn_out_to_be_bad_begin_a_new_count() {
 fn who_is_gone_is_remembered_for_an_hour() {
     let mut world = World::new(RegistryLimits::default());
     for (number, have) in [(1, 100), (2, 40), (3, 60), (4, 100)] {
+        world.announce_to_fleet(number, 0);
+        world.now = world.now + seconds(1);
         world.announce_to_fleet(number, have);
     }
     world.registry.withdraw(world.now, &peer(2), &[key(1)]).unwrap();
@@ -79,6 +81,7 @@ fn who_is_gone_is_remembered_for_an_hour() {
     let seen: Vec<_> = fleet.machines.iter().map(|machine| (machine.presence, machine.have)).collect();
     let expected = [(Presence::Here, 100), (Presence::Left, 40), (Presence::Lost, 60), (Presence::Left, 100)];
     assert_eq!(seen, expected);
+    assert!(fleet.machines.iter().all(|machine| machine.bytes_per_s.is_none()), "who is gone has no rate");
 
     world.announce_to_fleet(2, 50);
     assert_eq!(world.machine(2).presence, Presence::Here);
@@ -129,6 +132,12 @@ fn a_large_fleet_comes_in_pages_that_miss_nobody() {
     sorted.sort();
     sorted.dedup();
     assert_eq!((seen.len(), &seen), (100, &sorted));
-    let counted = world.registry.fleet(world.now, &Lookup::Resource(key(1).resource), None, 0);
+    let page = |after, machines_max| {
+        world.registry.fleet(world.now, &Lookup::Resource(key(1).resource), after, machines_max)
+    };
+    let first = page(None, 50);
+    let second = page(first.next, 50);
+    assert_eq!((second.machines.len(), second.next), (50, None), "no empty page follows");
+    let counted = page(None, 0);
     assert_eq!((counted.leechers, counted.machines.len()), (83, 0));
 }

@@ -56,6 +56,43 @@ fn a_machine_that_was_started_again_is_not_lost_as_well() {
     assert_eq!(other.gone_unfinished, 1, "it does not have the other one any more");
 }
 
+/// How many machines take part in this swarm.
+fn here(world: &World, key: SwarmKey) -> u32 {
+    let fleet = world.registry.fleet(world.now, &Lookup::Resource(key.resource), None, 0);
+    fleet.seeders + fleet.leechers
+}
+
+#[test]
+fn a_new_process_ends_what_the_former_one_had() {
+    let mut world = World::new(RegistryLimits::default());
+    let (before, after) = (process(1, 1), process(1, 2));
+    world.registry.arrive(&before);
+    world.announce(&before, seeding(key(2))).unwrap();
+    world.registry.depart(world.now, &before);
+    world.registry.arrive(&after);
+    world.wait(Duration::ZERO);
+    assert_eq!(here(&world, key(2)), 1, "it has said nothing yet, so it may be another machine");
+    world.announce(&after, seeding(key(1))).unwrap();
+    world.wait(Duration::ZERO);
+    assert_eq!((here(&world, key(1)), here(&world, key(2))), (1, 0));
+}
+
+#[test]
+fn a_machine_ends_nothing_of_another_one_behind_its_address() {
+    let mut world = World::new(RegistryLimits::default());
+    let (one, other) = (process(1, 1), process(1, 2));
+    for who in [&one, &other] {
+        world.registry.arrive(who);
+        world.announce(who, seeding(key(1))).unwrap();
+    }
+    world.registry.depart(world.now, &one);
+    for _ in 0..2 {
+        world.wait(Duration::ZERO);
+        assert_eq!(here(&world, key(1)), 2, "it may come back");
+        world.announce(&other, seeding(key(1))).unwrap();
+    }
+}
+
 /// Its power failed, so nobody closed its connection.
 #[test]
 fn a_machine_whose_connection_was_never_closed_is_not_lost_as_well() {

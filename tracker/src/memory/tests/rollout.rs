@@ -54,6 +54,10 @@ fn the_date_of_a_resource_is_that_of_its_oldest_name() {
     };
     world.seed(1, &old.0);
     assert_eq!(date(&world), None, "nobody has published it");
+    let mut undated = under(&old, "undated");
+    undated.0.shared_at_ms = 0;
+    world.share(3, &undated);
+    assert_eq!(date(&world), None, "nobody has said when");
     world.share(1, &old);
     assert_eq!(date(&world), Some(60_000));
     let mut later = under(&old, "copy");

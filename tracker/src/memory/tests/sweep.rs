@@ -98,6 +98,22 @@ fn publications_end_in_parts_too_and_when_they_should() {
     assert_eq!(publications(&world), 0);
 }
 
+/// A manifest and each of its names cost one. A step takes about a thousand of them.
+#[test]
+fn many_publications_end_in_parts() {
+    let mut world = World::new(RegistryLimits::default());
+    for number in 0..700 {
+        let (seed, chunks) = ((number % 100) as u8, 2 + number / 100);
+        let (what, hashes) = publication(&format!("name-{number}"), seed, chunks, 5);
+        world.publish(&what, &hashes).unwrap();
+    }
+    world.now = world.now + Duration::from_secs(3600);
+    assert_eq!(world.registry.expire(world.now), Sweep { more: true, work: 1024 });
+    assert_eq!(world.registry.size().publications, 700 - 512);
+    assert_eq!(world.registry.expire(world.now), Sweep { more: false, work: 2 * (700 - 512) });
+    assert_eq!(world.registry.size().publications, 0);
+}
+
 /// A peer that comes and goes all the time is remembered once.
 #[test]
 fn who_comes_and_goes_keeps_no_place_from_others() {

@@ -186,9 +186,20 @@ fn a_tracker_that_has_forgotten_who_shared_it_believes_those_who_have_it() {
 }
 
 #[test]
+fn names_that_were_taken_back_are_looked_at_as_well() {
+    let mut world = world();
+    let what = Lookup::Name(new().0.name);
+    offer(&mut world, 1, &old(), Role::Shares);
+    offer(&mut world, 1, &new(), Role::Shares);
+    assert_eq!(world.registry.breadth(&what), 2);
+    unpublish(&mut world, 1, &new(), Unpublish::TakeBack).unwrap();
+    assert_eq!(world.registry.breadth(&what), 2);
+}
+
+#[test]
 fn no_more_is_remembered_than_there_is_room_for() {
     let mut world = world();
-    take_many_back(&mut world, |_| 1);
+    take_back(&mut world, MANY, |_| 1);
     world.now = world.now + Duration::from_secs(11); // the next one is asked
     assert!(world.seed(2, &one_of_many(0).0).want_manifest, "the oldest is forgotten");
     assert!(!world.seed(2, &one_of_many(MANY - 1).0).want_manifest);
@@ -206,10 +217,20 @@ fn names_that_strangers_take_back_displace_only_their_own() {
         // a stranger that takes the same name back does not make it its own
         world.seed(9, &new().0);
         unpublish(&mut world, 9, &new(), Unpublish::TakeBack).unwrap();
-        take_many_back(&mut world, by);
+        take_back(&mut world, MANY, by);
         world.now = world.now + Duration::from_secs(11);
         assert!(!world.seed(2, &new().0).want_manifest);
     }
+}
+
+#[test]
+fn names_that_were_taken_back_are_forgotten_in_parts() {
+    let mut world = world();
+    take_back(&mut world, 1100, |_| 1);
+    world.wait(Duration::from_secs(300)); // the machine goes without a word
+    world.now = Time(0) + RegistryLimits::default().publication_ttl + Duration::from_secs(2);
+    assert_eq!(world.registry.expire(world.now), Sweep { more: true, work: 1024 });
+    assert_eq!(world.registry.expire(world.now), Sweep { more: false, work: 1100 - 1024 });
 }
 
 /// More names than are remembered.
@@ -221,9 +242,9 @@ fn one_of_many(number: u32) -> Made {
     made
 }
 
-/// Each of these names is taken back by a machine that takes part in its swarm.
-fn take_many_back(world: &mut World, by: impl Fn(u32) -> u16) {
-    for number in 0..MANY {
+/// Some of the names are taken back, each by a machine that takes part in its swarm.
+fn take_back(world: &mut World, names: u32, by: impl Fn(u32) -> u16) {
+    for number in 0..names {
         let what = one_of_many(number);
         world.seed(by(number), &what.0);
         world.now = world.now + Duration::from_millis(1);
