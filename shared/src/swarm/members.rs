@@ -158,11 +158,6 @@ impl Members {
         self.availability.get(index.slot()).copied().unwrap_or(0)
     }
 
-    /// Whether any member has the chunk.
-    pub(super) fn any_has(&self, index: ChunkIndex) -> bool {
-        self.seeders > 0 || self.availability(index) > 0
-    }
-
     /// Adds a peer as a member that has no chunks yet.
     pub(super) fn introduce(&mut self, peer: PeerAddr, place: Place, near: bool) {
         self.replace(peer, HaveMap::empty(self.count));
@@ -328,7 +323,7 @@ mod tests {
         members.replace(two, HaveMap::full(count));
         members.check_invariants();
         assert!(members.remove(two).is_some() && members.remove(two).is_none());
-        assert!(!members.any_has(ChunkIndex(0)));
+        assert_eq!((members.availability(ChunkIndex(0)), members.seeders()), (0, 0));
         members.check_invariants();
     }
 

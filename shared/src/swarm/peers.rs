@@ -84,8 +84,7 @@ impl Machine {
             // A peer held back for lack of credit was never tried, but there is no reason to keep it either.
             match known.link {
                 LinkState::Never => Some((u32::MAX, peer)),
-                LinkState::Held => Some((known.failures, peer)),
-                LinkState::Resting if known.failures > 0 => Some((known.failures, peer)),
+                LinkState::Held | LinkState::Resting => Some((known.failures, peer)),
                 _ => None,
             }
         });

@@ -100,11 +100,9 @@ impl Machine {
         if self.peers_up(swarm) == 0 {
             return Some(self.waiting_for_peers(swarm));
         }
-        let missing = || swarm.chunks.missing().iter().filter(|&index| !swarm.members.any_has(index));
-        Some(Waiting::NoSource {
-            chunks: missing().take(NAMED_MAX).collect(),
-            total: missing().count() as u32,
-        })
+        // No member has any of them: each would be useful or suspect.
+        let missing = swarm.chunks.missing();
+        Some(Waiting::NoSource { chunks: missing.iter().take(NAMED_MAX).collect(), total: missing.len() })
     }
 
     /// The reason why nothing is in flight although a member has a missing chunk.
