@@ -154,6 +154,13 @@ mod tests {
     }
 
     #[test]
+    fn a_host_is_in_a_narrow_network_and_in_a_wide_one() {
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        assert_eq!(networks(ip("10.1.2.3")), ["10.1.2.0", "10.1.0.0"].map(ip));
+        assert_eq!(networks(ip("2001:db8:1:2::3")), ["2001:db8:1::", "2001:db8::"].map(ip));
+    }
+
+    #[test]
     fn it_is_said_when_to_try_again() {
         let mut dials = Dials::default();
         let now = Time(0) + Duration::from_secs(100);

@@ -339,7 +339,37 @@ mod tests {
         assert!(!members.are_ahead_of(45) && members.are_ahead_of(40));
         members.set_seeder(peer(5));
         assert!(!members.are_ahead_of(45), "a single seeder says nothing");
+        (6..=8).for_each(|at| members.set_seeder(peer(at)));
+        assert!(!members.are_ahead_of(45), "half of the members are no majority");
         (1..=4).for_each(|at| members.set_seeder(peer(at)));
         assert!(members.are_ahead_of(99), "most have everything");
+        let mut members = Members::new(count);
+        members.add(peer(1), &first(80), &HaveMap::empty(count));
+        assert!(
+            !members.are_ahead_of(72) && members.are_ahead_of(71),
+            "5 percent and 4 chunks are the margin"
+        );
+    }
+
+    #[test]
+    fn only_near_members_are_passed_over_and_each_once() {
+        let count = ChunkCount::new(3).unwrap();
+        let mut members = Members::new(count);
+        let peer = |at: u16| PeerAddr::from(([10, 0, 0, 1], at));
+        for (at, near) in [(1, true), (2, true), (3, false)] {
+            members.introduce(peer(at), Place::default(), near);
+        }
+        let passed_over = |members: &Members| {
+            let which = members.iter().filter(|(_, member)| member.passed_over);
+            which.map(|(peer, _)| peer.port()).collect::<Vec<_>>()
+        };
+        assert!(!members.pass_over(|_| false));
+        assert!(!members.pass_over(|member| !member.near), "the far one has no task in this zone");
+        members.get_mut(peer(1)).unwrap().picks = 1;
+        assert!(members.pass_over(|member| member.picks == 1));
+        assert_eq!(passed_over(&members), [1]);
+        assert!(!members.pass_over(|member| member.picks == 1), "it is marked already");
+        assert!(members.pass_over(|_| true));
+        assert_eq!(passed_over(&members), [1, 2]);
     }
 }

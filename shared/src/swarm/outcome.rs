@@ -341,3 +341,25 @@ fn is_crawling(bytes: u64, elapsed: Duration) -> bool {
     let needed = u128::from(CHUNK_BYTES) * elapsed.as_micros() / CRAWL_MAX.as_micros();
     elapsed >= CRAWL_LOOK && bytes > 0 && u128::from(bytes) < needed
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chunk_crawls_if_it_would_take_more_than_ten_minutes() {
+        let second = Duration::from_secs(1);
+        for (bytes, elapsed, crawls) in [
+            (52_427, second * 30, true), // a twentieth of ten minutes
+            (52_428, second * 30, false),
+            (52_427, second * 30 - Duration::from_micros(1), false),
+            (0, second * 3600, false),
+            (1, second * 3600, true),
+            (u64::from(CHUNK_BYTES) - 1, second * 600, true),
+            (u64::from(CHUNK_BYTES), second * 600, false),
+            (u64::MAX, second * 600, false),
+        ] {
+            assert_eq!(is_crawling(bytes, elapsed), crawls, "{bytes} bytes within {elapsed:?}");
+        }
+    }
+}

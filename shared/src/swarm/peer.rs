@@ -145,3 +145,25 @@ impl PeerState {
         self.stalls = 0;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_gap_between_bytes_is_forgotten_little_by_little() {
+        let (mut peer, second) = (PeerState::new(), Duration::from_secs(1));
+        let mut now = Time(0) + second * 64;
+        peer.asked_at = now;
+        now = now + second * 3;
+        peer.heard(now);
+        assert_eq!(peer.gap, second * 3, "nothing was expected before it was asked");
+        now = now + second * 16;
+        peer.heard(now);
+        assert_eq!(peer.gap, second * 16);
+        peer.heard(now + second);
+        assert_eq!(peer.gap, second * 16 - second / 4, "by 1/64");
+        peer.heard(now + second * 3600);
+        assert_eq!(peer.gap, GAP_MAX);
+    }
+}

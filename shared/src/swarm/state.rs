@@ -266,3 +266,27 @@ impl Request {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_remaining_time_is_that_of_the_missing_bytes_at_the_rate_so_far() {
+        let (ms, total) = (Duration::from_millis, u64::from(CHUNK_BYTES));
+        for (bytes, elapsed, expected) in [
+            (0, ms(20), ms(20)), // the usual time, since it may still begin
+            (0, ms(21), Duration::MAX),
+            (total / 4, ms(10), ms(30)),
+            (total / 2, ms(10), ms(10)),
+            (total, ms(10), ms(0)),
+            (u64::MAX, ms(10), ms(0)),
+        ] {
+            let stage = RequestStage::Getting { index: ChunkIndex(0), since: Time(5), bytes };
+            let peer = PeerAddr::from(([10, 0, 0, 1], 7987));
+            let request = Request { peer, picked: false, across: false, stage };
+            let remaining = request.remaining(Time(5) + elapsed, ms(20));
+            assert_eq!(remaining, Some(expected), "{bytes} bytes within {elapsed:?}");
+        }
+    }
+}

@@ -10,6 +10,7 @@ use std::time::Duration;
 mod bounds;
 mod dials;
 mod given;
+mod outcomes;
 mod reasons;
 mod slow;
 mod subscriptions;

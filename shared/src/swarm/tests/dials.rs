@@ -124,4 +124,53 @@ fn a_seeder_knocks_where_somebody_is_lonely() {
     bench.join(2, 4, false);
     let leeching = Event::LonelyFound { key: key(2), peers: vec![peer(99)] };
     assert_eq!(knocks(&bench.on(leeching)), 0, "who has nothing does not knock");
+    bench.on(Event::Lost { key: key(1), index: ChunkIndex(0) });
+    assert_eq!(
+        knocks(&bench.on(Event::LonelyFound { key: key(1), peers: vec![peer(99)] })),
+        0,
+        "nor who lost a chunk"
+    );
+}
+
+#[test]
+fn where_nobody_can_listen_nobody_is_dialled() {
+    let addresses = ["10.0.0.1:0", "0.0.0.0:7987", "[::]:7987", "224.0.0.1:7987", "[ff02::1]:7987"];
+    let mut bench = Bench::new();
+    bench.join(1, 4, false);
+    for address in addresses.map(|address| address.parse().unwrap()) {
+        assert_eq!(bench.on(Event::PeersFound { key: key(1), peers: vec![address] }), [], "{address}");
+    }
+    assert_eq!(bench.waiting(), Some(Waiting::NoPeers { known: 0 }));
+}
+
+/// There is room for three addresses. A new one takes the place of the least promising one.
+#[test]
+fn whoever_failed_most_often_makes_room_for_a_new_address() {
+    let mut bench = Bench::with(SwarmConfig { candidates_max: 3, ..SwarmConfig::default() });
+    bench.join(1, 4, false);
+    let found = |at: u8| Event::PeersFound { key: key(1), peers: vec![peer(at)] };
+    let known = |bench: &Bench, at: u8| bench.machine.peers.contains_key(&peer(at));
+    (1..=3).for_each(|at| _ = bench.on(found(at)));
+    assert_eq!(bench.on(found(4)), [], "all may still answer");
+    for at in [1, 2] {
+        bench.on(Event::Disconnected { peer: peer(at), for_good: false });
+    }
+    while !bench.wait(MILLISECOND * 100).contains(&Action::Dial { peer: peer(1) }) {}
+    bench.on(Event::Disconnected { peer: peer(1), for_good: false });
+    assert_eq!(bench.on(found(5)), [Action::Dial { peer: peer(5) }]);
+    assert!(!known(&bench, 1) && known(&bench, 2), "it failed twice");
+    bench.on(Event::Disconnected { peer: peer(3), for_good: true });
+    assert_eq!(bench.on(found(6)), [Action::Dial { peer: peer(6) }]);
+    assert!(!known(&bench, 3), "it is never dialed again");
+}
+
+#[test]
+fn whoever_was_held_back_makes_room_for_a_new_address() {
+    let mut bench = Bench::with(SwarmConfig { candidates_max: 9, ..SwarmConfig::default() });
+    bench.join(1, 4, false);
+    let at = |port: u16| PeerAddr::from(([192, 0, 2, 1], port));
+    let tried = dials(&bench.on(Event::PeersFound { key: key(1), peers: (1..=9).map(at).collect() }));
+    assert_eq!(tried.len(), 8, "the host has no credit for more");
+    let found = Event::PeersFound { key: key(1), peers: vec![peer(1)] };
+    assert_eq!(dials(&bench.on(found)), [peer(1)]);
 }

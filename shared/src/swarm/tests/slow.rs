@@ -86,8 +86,9 @@ fn while_nobody_gets_anything_nobody_is_overtaken() {
     assert!(granted(&bench.wait(MILLISECOND * 300)).is_some(), "or for two that take nothing");
 }
 
-#[test]
-fn who_sent_nothing_until_another_was_first_is_not_asked_again_at_once() {
+/// A peer sends nothing. After 20 ms its chunk is requested from another one too, which takes this long. Returns whether
+/// each of the two rests.
+fn overtaken_after(took: Duration) -> (bool, bool) {
     let mut bench = Bench::new();
     let mut have = HaveMap::full(ChunkCount::new(3).unwrap());
     (0..2).for_each(|index| _ = have.remove(ChunkIndex(index)));
@@ -101,13 +102,22 @@ fn who_sent_nothing_until_another_was_first_is_not_asked_again_at_once() {
         bench.on(Event::Progress { peer, bytes: 1 << 20 });
         bench.on(Event::Received { request })
     };
-    bench.wait(MILLISECOND * 10);
+    bench.wait(MILLISECOND * 10); // so a chunk usually takes 10 ms
     receive(&mut bench, quick, from);
-    let (second, from) = the_request(&bench.wait(MILLISECOND * 100));
+    let (second, from) = the_request(&bench.wait(MILLISECOND * 10));
     assert_ne!(from, silent);
+    bench.wait(took);
     receive(&mut bench, second, from);
     let rests = |peer| bench.machine.swarms[&key(1)].members.get(peer).unwrap().rests_until > bench.now;
-    assert!(rests(silent) && !rests(from));
+    (rests(silent), rests(from))
+}
+
+#[test]
+fn who_sent_nothing_for_three_chunk_times_until_another_was_first_is_not_asked_again_at_once() {
+    assert_eq!(overtaken_after(MILLISECOND), (false, false));
+    assert_eq!(overtaken_after(MILLISECOND * 10), (false, false), "it may have been about to begin");
+    assert_eq!(overtaken_after(MILLISECOND * 11), (true, false));
+    assert_eq!(overtaken_after(MILLISECOND * 90), (true, false));
 }
 
 #[test]
