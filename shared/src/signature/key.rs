@@ -2,6 +2,7 @@
 
 use super::text::{KeyId, SignatureText, decoded};
 use crate::manifest::Manifest;
+use data_encoding::BASE64;
 use std::fmt;
 use std::str::FromStr;
 
@@ -22,7 +23,7 @@ const KEY_BYTES: usize = 2 + 8 + 32;
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublicKey {
     key: minisign_verify::PublicKey,
-    id: KeyId,
+    bytes: [u8; KEY_BYTES],
 }
 
 /// Why a text is not a public key.
@@ -68,7 +69,12 @@ impl std::error::Error for NotVerified {}
 impl PublicKey {
     /// The key's id.
     pub fn id(&self) -> KeyId {
-        self.id
+        KeyId(self.bytes[2..10].try_into().expect("a key is longer"))
+    }
+
+    /// The key as the second line of its file.
+    pub fn to_base64(&self) -> String {
+        BASE64.encode(&self.bytes)
     }
 
     /// Checks that this key has signed this manifest. The manifest's text is hashed in parts: more than 64 KiB of it are
@@ -78,7 +84,7 @@ impl PublicKey {
     ///
     /// When the key did not sign it; see [`NotVerified`].
     pub fn verify(&self, manifest: &Manifest, signature: &SignatureText) -> Result<(), NotVerified> {
-        if signature.key_id() != self.id {
+        if signature.key_id() != self.id() {
             return Err(NotVerified::OtherKey(signature.key_id()));
         }
         let signature =
@@ -109,13 +115,13 @@ impl FromStr for PublicKey {
             return Err(if is_secret { BadKey::Secret } else { BadKey::Garbage });
         };
         let key = minisign_verify::PublicKey::from_base64(line).map_err(|_| BadKey::Garbage)?;
-        Ok(PublicKey { key, id: KeyId(bytes[2..10].try_into().expect("a key is longer")) })
+        Ok(PublicKey { key, bytes })
     }
 }
 
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PublicKey({})", self.id)
+        write!(f, "PublicKey({})", self.id())
     }
 }
 

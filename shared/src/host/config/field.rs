@@ -1,8 +1,6 @@
 //! The kinds of keys: a value, a table, or an array of tables. Each kind is read from the files, and shown in the
 //! example file.
 
-#![cfg_attr(not(any(test, feature = "fuzz")), expect(dead_code, reason = "no program has a table yet"))]
-
 use super::error::ConfigError;
 use super::files::Files;
 use super::key::{Key, Shape};

@@ -1,7 +1,5 @@
 //! A table that is spread over the files of a configuration.
 
-#![cfg_attr(not(any(test, feature = "fuzz")), expect(dead_code, reason = "no program has a table yet"))]
-
 use super::error::ConfigError;
 use super::file::File;
 use super::key::Key;

@@ -1,7 +1,7 @@
 //! The configuration of a program: every key with its default, its unit and a description.
 //!
 //! Reading order: `daemon` and `tracker` declare the keys with `settings!`; `units` and `values` have the types of
-//! their values; `setting` converts those from and to TOML; `files` reads the config file and finds its `drop_ins`;
+//! their values (`glob`, `network`: patterns of names, and networks), `rules` the tables of rules; `setting` converts those from and to TOML; `files` reads the config file and finds its `drop_ins`;
 //! `layers` combines what the files say, and `field` makes one configuration of it. The paths of the files are in
 //! [`paths`](super::paths).
 
@@ -11,8 +11,11 @@ mod error;
 mod field;
 mod file;
 mod files;
+mod glob;
 mod key;
 mod layers;
+mod network;
+mod rules;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod sample;
 mod setting;
@@ -27,7 +30,10 @@ mod tests;
 pub use daemon::DaemonConfig;
 pub use error::ConfigError;
 pub use files::Files;
+pub use glob::{BadGlob, Glob};
 pub use key::{Key, Shape};
+pub use network::{HostPort, Network};
+pub use rules::{AllowRule, BadRule, TrustKey, TrustRule, Who};
 pub use tracker::TrackerConfig;
 pub use units::{BadUnit, ByteSize, FileMode, Rate, RateLimit, Span};
 pub use values::{BadValue, CongestionControl, GroupName, ListenAddr, ReuseScope, Zone};

@@ -1,7 +1,8 @@
 //! Conversion of values from and to TOML: words, numbers, paths and lists.
 
 use super::{
-    ByteSize, CongestionControl, FileMode, GroupName, ListenAddr, RateLimit, ReuseScope, Span, Zone,
+    ByteSize, CongestionControl, FileMode, Glob, GroupName, HostPort, ListenAddr, Network, RateLimit,
+    ReuseScope, Span, TrustKey, Who, Zone,
 };
 use crate::host::logging::{LogFilter, LogFormat};
 use crate::url::TrackerUrl;
@@ -66,6 +67,11 @@ words! {
     GroupName: "the name or the number of a group";
     LogFilter: "a level in quotes, such as \"info\"", bare: false;
     LogFormat: "\"auto\", \"text\" or \"json\"", bare: false;
+    Glob: "a pattern of names in quotes, such as \"app-*\"", bare: false;
+    Network: "a network in quotes, such as \"10.0.0.0/8\"", bare: false;
+    HostPort: "a host in quotes, with or without a port", bare: false;
+    TrustKey: "the path of a public key in quotes, or the key itself", bare: false;
+    Who: "whom a rule is about, in quotes, such as \"group:build\"", bare: false;
     TrackerUrl: "a tracker's address in quotes, such as \"tt://tracker.example:7986\"", bare: false;
 }
 

@@ -1,6 +1,7 @@
 //! Whole config files: which values are accepted, how mistakes are reported, and whether the example files are correct.
 
 mod drop_ins;
+mod rules;
 mod tables;
 
 use super::{ConfigError, DaemonConfig, Files, Key, TrackerConfig};

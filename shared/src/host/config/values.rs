@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 /// A text that a key does not accept. The error says what was expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BadValue(&'static str);
+pub struct BadValue(pub(super) &'static str);
 
 impl fmt::Display for BadValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
