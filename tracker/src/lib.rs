@@ -3,7 +3,7 @@
 //!
 //! Reading order: [`start`] (from the command line to the end) → [`server`] (connections) → `service` (calls) →
 //! [`memory`] (the data). `pool` limits the connections, `call_rate` the rate of their calls, and `lines` what they
-//! cause in the log; `date` dates publications.
+//! cause in the log; `date` dates publications; [`rights`] says what a caller may do.
 
 mod call_rate;
 pub mod cli;
@@ -11,6 +11,7 @@ mod date;
 mod lines;
 pub mod memory;
 mod pool;
+pub mod rights;
 pub mod server;
 mod service;
 pub mod start;
