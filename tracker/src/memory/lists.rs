@@ -135,3 +135,37 @@ impl Counts {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addr(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    /// Networks, hosts and machines are counted after one list has gone and the newcomer's have come.
+    #[test]
+    fn a_newcomer_counts_with_its_new_lists_and_without_the_one_that_makes_way() {
+        let lists = [vec!["10.1.0.1:1"], vec!["10.1.0.1:1", "10.1.0.2:1", "10.1.0.2:2"], vec!["10.2.0.1:1"]];
+        let lists = lists.map(|members| members.into_iter().map(addr).collect::<Vec<_>>());
+        let mut counts = Counts::default();
+        lists.iter().for_each(|members| counts.add(members));
+        for (newcomer, of, instead_of, coming, expected) in [
+            ("10.1.0.1:1", (2, 2, 2), 0, 0, (2, 2, 2)),
+            ("10.1.0.1:1", (2, 2, 2), 0, 3, (5, 5, 5)),
+            ("10.1.0.1:1", (2, 2, 2), 2, 3, (6, 6, 6)),
+            ("10.1.0.2:2", (2, 1, 1), 0, 2, (4, 4, 4)),
+            ("10.1.0.2:3", (2, 1, 0), 1, 1, (3, 2, 2)),
+            ("10.3.0.1:1", (0, 0, 0), 1, 4, (5, 5, 5)),
+        ] {
+            let newcomer = addr(newcomer);
+            assert_eq!(counts.of(newcomer), of, "{newcomer}");
+            let after = counts.of_newcomer(newcomer, &lists[instead_of], coming);
+            assert_eq!(
+                after, expected,
+                "{newcomer} with {coming} other new lists, instead of list {instead_of}"
+            );
+        }
+    }
+}

@@ -71,3 +71,85 @@ impl Lonely {
         drawn
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::id::PeerId;
+    use std::collections::BTreeSet;
+
+    fn peer(addr: &str) -> PeerKey {
+        (addr.parse().unwrap(), PeerId([1; 16]))
+    }
+
+    fn lonely(of: &[String]) -> Lonely {
+        let mut lonely = Lonely::default();
+        of.iter().for_each(|addr| lonely.add(peer(addr)));
+        lonely
+    }
+
+    /// Who is remembered of these, the first one first.
+    fn left(of: &[String]) -> Vec<String> {
+        lonely(of).0.iter().map(|(addr, _)| addr.to_string()).collect()
+    }
+
+    /// The hosts of a network.
+    fn hosts(network: u8, hosts: std::ops::Range<u8>) -> Vec<String> {
+        hosts.map(|host| format!("10.{network}.0.{host}:7987")).collect()
+    }
+
+    #[test]
+    fn the_first_of_a_crowded_host_makes_way() {
+        let ports =
+            |ports: std::ops::RangeInclusive<u16>| ports.map(|port| format!("10.1.0.9:{port}")).collect();
+        let others: Vec<String> = hosts(1, 1..3);
+        let all: Vec<String> = [others.clone(), ports(1..=6)].concat();
+        assert_eq!(left(&all), [others, ports(3..=6)].concat());
+    }
+
+    #[test]
+    fn the_first_of_a_crowded_network_makes_way() {
+        let others = hosts(2, 1..3);
+        let all = [others.clone(), hosts(1, 1..19)].concat();
+        assert_eq!(left(&all), [others, hosts(1, 3..19)].concat());
+    }
+
+    #[test]
+    fn the_first_of_the_largest_network_makes_way_if_there_are_too_many() {
+        let few = [hosts(5, 1..2), hosts(4, 1..16)].concat();
+        let many = [hosts(1, 1..17), hosts(2, 1..17), hosts(3, 1..17)].concat();
+        let all = [few.clone(), many.clone()].concat();
+        assert_eq!((all.len(), left(&all)), (LONELY_MAX, all.clone()));
+        let late = hosts(6, 1..2);
+        let expected = [few, many[1..].to_vec(), late.clone()].concat();
+        assert_eq!(left(&[all, late].concat()), expected);
+    }
+
+    #[test]
+    fn a_process_takes_the_place_of_the_former_one_at_its_address() {
+        let mut lonely = lonely(&hosts(1, 1..4));
+        let (former, new) = (peer("10.1.0.2:7987"), (peer("10.1.0.2:7987").0, PeerId([2; 16])));
+        lonely.add(new);
+        assert_eq!(lonely.0, [peer("10.1.0.1:7987"), peer("10.1.0.3:7987"), new]);
+        lonely.remove(former);
+        assert_eq!(lonely.0.len(), 3, "it is not there any more");
+        lonely.remove(new);
+        assert_eq!(lonely.0, [peer("10.1.0.1:7987"), peer("10.1.0.3:7987")]);
+    }
+
+    #[test]
+    fn one_of_each_network_is_drawn_before_two_of_any() {
+        let lonely = lonely(&[hosts(1, 1..4), hosts(2, 1..2)].concat());
+        let mut draw = Draw::new([1; 32]);
+        let mut first = BTreeSet::new();
+        for wanted in (0..9).cycle().take(900) {
+            let drawn = lonely.draw(&mut draw, wanted);
+            assert_eq!(drawn.iter().collect::<BTreeSet<_>>().len(), wanted.min(4), "{wanted} wanted");
+            let networks: BTreeSet<_> = drawn.iter().map(|(addr, _)| network(addr.ip())).collect();
+            assert_eq!(networks.len(), wanted.min(2), "{wanted} wanted");
+            first.extend(drawn.first().copied());
+        }
+        assert_eq!(first.len(), 4, "each may be the first one");
+        assert!(Lonely::default().draw(&mut draw, 5).is_empty());
+    }
+}

@@ -36,6 +36,7 @@ fn lists_that_one_connection_invents_keep_nobody_out() {
             }
             let here = world.announce(&leecher, leeching(key(1))).unwrap();
             assert_eq!((here.seeders, here.leechers), (1, 1));
+            assert_eq!(world.registry.size().swarms, usize::from(lists()));
         }
     }
 }

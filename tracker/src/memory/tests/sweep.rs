@@ -159,10 +159,12 @@ fn entries_whose_connection_is_closed_make_way_for_others() {
     let refused = world.announce(&peer(2), seeding(key(2)));
     assert!(matches!(refused, Err(Refusal::Full(_))), "whoever is there keeps its place: {refused:?}");
     world.registry.depart(world.now, &peer(1));
+    world.announce(&peer(3), seeding(key(3))).unwrap();
+    assert_eq!(world.registry.size().entries, 2_000, "one has made way for one");
     large(&mut world, &peer(2), 10_000, 1_000);
     assert_eq!(world.registry.size().entries, 2_000);
     // it comes back, and has what is left
     world.registry.arrive(&peer(1));
-    assert!(world.announce(&peer(1), seeding(key(3))).is_err(), "it is full again");
+    assert!(world.announce(&peer(1), seeding(key(4))).is_err(), "it is full again");
     world.registry.announce(world.now, &peer(1), &[seeding(key_of(1_999))]).unwrap();
 }
