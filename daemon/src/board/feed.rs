@@ -28,7 +28,7 @@ pub struct NewsFeed {
     last: Option<SwarmKey>,
     /// The change of the board up to which `due` is complete.
     looked_at: u64,
-    /// The number of the last answer that was made, or an unused number.
+    /// The number of the last answer that had content; 0 if none had.
     made: u64,
     /// The number of the last answer that arrived.
     arrived: u64,
@@ -78,11 +78,8 @@ impl NewsFeed {
     }
 
     /// Makes the content of the last answer due again, as complete lists of chunks: it may still arrive, so it is
-    /// unknown what the other side has. The number of that answer becomes invalid.
+    /// unknown what the other side has.
     fn give_up(&mut self) {
-        if !self.under_way.is_empty() {
-            self.made += 1;
-        }
         for (key, _) in self.under_way.drain(..) {
             self.swarms.insert(key, None);
             self.due.insert(key);
