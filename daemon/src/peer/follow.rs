@@ -10,8 +10,9 @@ use shared::rpc::peer::{HaveNews, NewsRequest, PeerCaller, UPDATES_MAX};
 use shared::rpc::wire::{Budget, CallError};
 use shared::swarm::{DropReason, Event};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// The deadline of a poll for news. The peer answers before it even without news, which shows that it is alive.
 const NEWS_TIMEOUT: Duration = Duration::from_secs(60);
@@ -65,7 +66,7 @@ async fn subscribe(quick: &PeerCaller, wanted: &Follow) -> End {
         wanted.changed.notified().await;
         loop {
             let Some(changes) = wanted.wishes().take_changes() else { break };
-            let (removed, begun) = (changes.removed.clone(), tokio::time::Instant::now());
+            let (removed, begun) = (changes.removed.clone(), Instant::now());
             match quick.subscribe(changes, NEWS_TIMEOUT).await {
                 Ok(()) => wanted.wishes().left(&removed),
                 Err(error) => return failed(error).await,
@@ -79,7 +80,7 @@ async fn poll(teller: &Teller, quick: &PeerCaller, wanted: &Follow) -> End {
     let (mut received, mut unanswered) = (0, 0);
     let budget = Budget::new(NEWS_COST_MAX, NEWS_COST_PER_S_MAX);
     loop {
-        let (asked, number) = (Instant::now(), wanted.wishes().begin_poll());
+        let asked = Instant::now();
         let reply = match quick.news(NewsRequest { received }, NEWS_TIMEOUT).await {
             Ok(reply) => reply,
             Err(CallError::TimedOut) if unanswered < UNANSWERED_MAX => {
@@ -116,7 +117,7 @@ async fn poll(teller: &Teller, quick: &PeerCaller, wanted: &Follow) -> End {
                 }
             }
         }
-        wanted.wishes().end_poll(number);
+        wanted.wishes().end_poll();
     }
 }
 
@@ -130,10 +131,13 @@ async fn failed(error: CallError) -> End {
     }
 }
 
-/// The cost of a piece of news: one for each chunk that it names, and more for a whole map, which we must count again.
+/// The cost of a piece of news: little for the chunks that it names, and more for a whole map, which we must count again.
 fn cost_of(news: &HaveNews, count: ChunkCount) -> u32 {
     match news {
         HaveNews::Add(added) => 1 + added.len() as u32 / 16,
         HaveNews::All | HaveNews::Replace { .. } | HaveNews::Gone => 20 + count.get() / 256,
     }
 }
+
+#[cfg(test)]
+mod tests;

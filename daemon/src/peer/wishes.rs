@@ -18,11 +18,8 @@ pub(super) struct Wishes {
     added: BTreeSet<SwarmKey>,
     /// Swarms to unsubscribe from that the peer was not told of yet.
     removed: BTreeSet<SwarmKey>,
-    /// Unsubscribed swarms, and the poll whose answer may have their last news (`None` if the peer does not know of it
-    /// yet).
-    leaving: BTreeMap<SwarmKey, Option<u64>>,
-    /// The number of polls so far.
-    polls: u64,
+    /// Unsubscribed swarms whose last news may still come, and whether the peer knows that we unsubscribed.
+    leaving: BTreeMap<SwarmKey, bool>,
 }
 
 impl Wishes {
@@ -33,7 +30,7 @@ impl Wishes {
             self.added.remove(&key);
             self.removed.insert(key);
             if self.leaving.len() < LEAVING_MAX {
-                self.leaving.insert(key, None);
+                self.leaving.insert(key, false);
             }
         }
         for (key, count) in added {
@@ -53,22 +50,16 @@ impl Wishes {
         (changes != Subscriptions::default()).then_some(changes)
     }
 
-    /// Notes that the peer knows of these removals: their last news, if any, come with the open poll.
+    /// Notes that the peer knows of these removals: their last news, if any, come with the answer to the open poll.
     pub(super) fn left(&mut self, removed: &[SwarmKey]) {
         for key in removed {
-            self.leaving.entry(*key).and_modify(|last| *last = Some(self.polls));
+            self.leaving.entry(*key).and_modify(|is_known| *is_known = true);
         }
     }
 
-    /// Begins a poll. Returns its number.
-    pub(super) fn begin_poll(&mut self) -> u64 {
-        self.polls += 1;
-        self.polls
-    }
-
-    /// Notes that all news of a poll's answer were read.
-    pub(super) fn end_poll(&mut self, number: u64) {
-        self.leaving.retain(|_, last| last.is_none_or(|last| last > number));
+    /// Notes that all news of a poll's answer were read, before the next poll begins.
+    pub(super) fn end_poll(&mut self) {
+        self.leaving.retain(|_, is_known| !*is_known);
     }
 
     /// The chunk count of a wanted swarm.
@@ -130,6 +121,7 @@ mod tests {
         let mut subscribed = BTreeSet::new();
         let mut tell = |wishes: &mut Wishes| {
             while let Some(Subscriptions { removed, added }) = wishes.take_changes() {
+                assert!(removed.len() + added.len() <= SUBSCRIPTIONS_MAX, "that many fit into a call");
                 removed.iter().for_each(|key| _ = subscribed.remove(key));
                 subscribed.extend(added);
                 assert!(subscribed.len() <= SUBSCRIPTIONS_MAX, "{} swarms", subscribed.len());
@@ -147,14 +139,12 @@ mod tests {
     fn the_last_news_of_what_is_not_wanted_any_more_are_no_nonsense() {
         let mut wishes = Wishes::default();
         wishes.change(vec![wish(1)], Vec::new());
-        let open = wishes.begin_poll();
         wishes.change(Vec::new(), vec![key(1)]);
         assert!(wishes.count_of(key(1)).is_none() && wishes.may_come(key(1)) && !wishes.may_come(key(2)));
-        wishes.end_poll(open);
-        let next = wishes.begin_poll();
+        wishes.end_poll();
         wishes.left(&[key(1)]);
-        assert!(wishes.may_come(key(1)), "the peer did not know of it when that poll began");
-        wishes.end_poll(next);
+        assert!(wishes.may_come(key(1)), "the peer may have answered the open poll before");
+        wishes.end_poll();
         assert!(!wishes.may_come(key(1)));
     }
 
