@@ -202,3 +202,70 @@ pub fn read_news(news: HaveNews, count: ChunkCount) -> Option<shared::swarm::New
         HaveNews::Gone => Some(News::Gone),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::id::{ListDigest, ResourceId};
+    use shared::swarm::News;
+
+    fn key(number: u8) -> SwarmKey {
+        SwarmKey { resource: ResourceId([number; 32]), digest: ListDigest([0; 32]) }
+    }
+
+    fn count(n: u32) -> ChunkCount {
+        ChunkCount::new(n).unwrap()
+    }
+
+    /// A connection may have thousands of subscriptions: those without changes are not looked at.
+    #[test]
+    fn the_swarms_of_the_last_changes_are_remembered() {
+        let board = NewsBoard::new();
+        board.put(key(1), HaveMap::empty(count(8)));
+        board.add(key(1), ChunkIndex(0));
+        (2..5).for_each(|number| board.put(key(number), HaveMap::empty(count(8))));
+        assert_eq!(board.lock().changed_since(2), Some((2..5).map(key).collect()));
+        assert_eq!(board.lock().changed_since(5), Some(Vec::new()));
+        (0..LATEST_MAX).for_each(|_| board.remove(key(9)));
+        assert_eq!(board.lock().changed_since(5), Some(vec![key(9); LATEST_MAX]));
+        assert_eq!(board.lock().changed_since(4), None, "only so many are remembered");
+    }
+
+    #[test]
+    fn who_has_all_chunks_says_so_in_short() {
+        let (board, mut feed) = (NewsBoard::new(), NewsFeed::default());
+        let mut all_but_one = HaveMap::full(count(8));
+        all_but_one.remove(ChunkIndex(3));
+        board.put(key(1), HaveMap::full(count(8)));
+        board.put(key(2), all_but_one);
+        feed.subscribe(shared::rpc::peer::Subscriptions { removed: Vec::new(), added: vec![key(1), key(2)] });
+        let told = board.news(&mut feed).updates;
+        let map = vec![0b1111_0111];
+        assert_eq!(
+            told.into_iter().map(|update| update.have).collect::<Vec<_>>(),
+            [HaveNews::All, HaveNews::Replace { count: count(8), map }]
+        );
+    }
+
+    #[test]
+    fn news_that_do_not_fit_the_swarm_are_not_read() {
+        let replace = |chunks, map: &[u8]| HaveNews::Replace { count: count(chunks), map: map.to_vec() };
+        let add = |indices: &[u32]| HaveNews::Add(indices.iter().copied().map(ChunkIndex).collect());
+        let map = HaveMap::from_bytes(count(8), &[3]).unwrap();
+        let cases = [
+            (HaveNews::All, Some(News::All)),
+            (HaveNews::Gone, Some(News::Gone)),
+            (replace(8, &[3]), Some(News::Replace(map))),
+            (replace(8, &[3, 0]), None),
+            (replace(7, &[3]), None),
+            (add(&[0, 7]), Some(News::Add(vec![ChunkIndex(0), ChunkIndex(7)]))),
+            (add(&[0, 8]), None),
+            (add(&[0; ADDED_MAX]), Some(News::Add(vec![ChunkIndex(0); ADDED_MAX]))),
+            (add(&[0; ADDED_MAX + 1]), None),
+        ];
+        for (news, read) in cases {
+            let what = format!("{news:?}");
+            assert_eq!(read_news(news, count(8)), read, "{what}");
+        }
+    }
+}

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use shared::chunk::{ChunkCount, ChunkIndex};
 use shared::have::HaveMap;
 use shared::id::{ListDigest, ResourceId};
-use shared::rpc::peer::{HaveNews, NewsReply, UPDATES_MAX};
+use shared::rpc::peer::{ADDED_MAX, HaveNews, NewsReply, UPDATES_MAX};
 
 /// A chunk count that is large enough for all calls of `add` in these tests.
 const CHUNKS: u32 = 64;
@@ -180,16 +180,23 @@ fn who_missed_too_much_is_told_in_full() {
 
 #[test]
 fn what_does_not_fit_comes_with_the_next_answer() {
-    let mut pair = Pair::new(4 << 20);
-    let keys: Vec<SwarmKey> = (0..6).map(key).collect();
-    (0..6).for_each(|number| pair.put(number, 0));
+    let mut pair = Pair::new(2 << 20);
+    let keys: Vec<SwarmKey> = (0..7).map(key).collect();
+    (0..7).for_each(|number| pair.put(number, 0));
     pair.subscribe(&keys);
-    let mut told = 0;
-    while let new @ 1.. = pair.poll() {
-        assert!(new <= 2, "two maps of 512 KiB would not fit");
-        told += new;
+    assert_eq!([(); 4].map(|()| pair.poll()), [3, 3, 1, 0], "four maps of 256 KiB would not fit");
+
+    let (swarms, chunks) = (100, ADDED_MAX as u32);
+    let mut pair = Pair::new(chunks);
+    let keys: Vec<SwarmKey> = (0..swarms).map(key).collect();
+    (0..swarms).for_each(|number| pair.put(number, 0));
+    pair.subscribe(&keys);
+    assert_eq!(pair.poll(), keys.len(), "these maps are small");
+    for &key in &keys {
+        (0..chunks).for_each(|index| pair.board.add(key, ChunkIndex(index)));
     }
-    assert_eq!(told, 6);
+    assert_eq!([(); 3].map(|()| pair.poll()), [56, 44, 0], "57 updates of 16 KiB would not fit");
+    assert!(pair.have.values().flatten().all(HaveMap::is_full));
 }
 
 /// A few swarms that change all the time do not keep the news of others back.
