@@ -101,3 +101,38 @@ impl Check {
         Arc::ptr_eq(&self.0, &other.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn its_progress_is_told_in_percent_of_the_bytes() {
+        let check = Check::default();
+        assert_eq!(check.percent(), 0, "it has not begun");
+        check.begin(300);
+        let percent = [0, 1, 3, 150, 299, 300].map(|bytes| {
+            check.progress(bytes);
+            check.percent()
+        });
+        assert_eq!(percent, [0, 0, 1, 50, 99, 100]);
+    }
+
+    #[test]
+    fn its_work_is_not_wanted_after_it_was_dropped() {
+        let checking = Checking::waiting(None);
+        let check = checking.check.clone();
+        assert!(check.is_wanted() && check.is_same(&checking.check) && !check.is_same(&Check::default()));
+        drop(checking);
+        assert!(!check.is_wanted());
+    }
+
+    #[test]
+    fn it_waits_until_it_is_known_which_file_is_hashed() {
+        let served: ResourceName = "x".parse().unwrap();
+        let waiting = Checking::waiting(Some(served.clone()));
+        assert_eq!((waiting.step, &waiting.file.of), (CheckStep::Waits, &Some(served)));
+        let hashing = Checking::of(waiting.file.clone());
+        assert_eq!((hashing.step, &hashing.file), (CheckStep::Hashes, &waiting.file));
+    }
+}

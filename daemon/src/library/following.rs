@@ -201,8 +201,9 @@ impl Following {
         self.is_held.then(|| self.to_hold.clone())
     }
 
-    /// A chunk was found. That takes [`FOUND_WORTH`] off the time of searching, and all of it if a directory is updated. When none of that time is left, the chunks
-    /// that may be found are held again. Returns them in that case, and otherwise `None`.
+    /// A chunk was found. That takes [`FOUND_WORTH`] off the time of searching, and all of it if a directory is updated.
+    /// When none of that time is left, the chunks that may be found are held again. Returns them in that case, and
+    /// otherwise `None`.
     pub fn found(&mut self) -> Option<HaveMap> {
         self.searched = match self.kind {
             Kind::File => self.searched.saturating_sub(FOUND_WORTH),
@@ -352,11 +353,37 @@ mod tests {
     }
 
     #[test]
-    fn dropping_it_ends_the_follower() {
+    fn the_follower_hears_of_each_arrival_and_of_the_layout() {
+        let (arrivals, heard) = std::sync::mpsc::channel();
+        let none = HaveMap::empty(ChunkCount::new(4).unwrap());
+        let mut following = Following::new(arrivals, Follow::default(), Kind::Tree, none);
+        assert_eq!((following.kind(), following.told()), (Kind::Tree, (0, None)));
+        following.tell(ChunkIndex(3));
+        following.tell(ChunkIndex(1));
+        assert_eq!(following.told(), (2, Some(ChunkIndex(1))));
+        following.tell_laid_out();
+        assert_eq!(following.told(), (3, Some(ChunkIndex(1))));
+        let arrived = |index| News::Arrived(ChunkIndex(index));
+        assert_eq!(heard.try_iter().collect::<Vec<_>>(), [arrived(3), arrived(1), News::LaidOut]);
+        assert_eq!(following.takes(), None);
+        following.take(7);
+        assert_eq!(following.takes(), Some(7));
+    }
+
+    #[tokio::test]
+    async fn dropping_it_ends_the_follower_and_whoever_waits_for_its_turn() {
         let (follow, none) = (Follow::default(), HaveMap::empty(ChunkCount::new(4).unwrap()));
         let following = Following::new(std::sync::mpsc::channel().0, follow.clone(), Kind::File, none);
         assert!(following.is(&follow) && !following.is(&Follow::default()) && follow.is_wanted());
+        let mut waiting = std::pin::pin!(follow.ended());
+        assert!(by_now(waiting.as_mut()).await.is_none(), "it goes on");
         drop(following);
         assert!(!follow.is_wanted());
+        assert!(by_now(waiting.as_mut()).await.is_some());
+    }
+
+    /// What a future has come to by now.
+    async fn by_now<F: Future>(future: F) -> Option<F::Output> {
+        tokio::time::timeout(Duration::ZERO, future).await.ok()
     }
 }

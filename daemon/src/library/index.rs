@@ -180,3 +180,6 @@ impl Library {
         Some(gone)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -75,6 +75,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn two_samples_of_the_same_moment_give_no_rate() {
+        let (mut rates, traffic, now) = (Rates::default(), Traffic::default(), Instant::now());
+        rates.sample(now, &traffic);
+        traffic.received.store(1000, Ordering::Relaxed);
+        rates.sample(now, &traffic);
+        assert_eq!(rates.download(), 0);
+    }
+
+    #[test]
+    fn what_is_received_and_what_is_sent_are_told_apart() {
+        let (mut rates, traffic, now) = (Rates::default(), Traffic::default(), Instant::now());
+        rates.sample(now, &traffic);
+        traffic.sent.store(500, Ordering::Relaxed);
+        rates.sample(now + Duration::from_secs(1), &traffic);
+        assert_eq!((rates.download(), rates.upload(), rates.are_zero()), (0, 500, false));
+        traffic.received.store(3_000, Ordering::Relaxed);
+        rates.sample(now + Duration::from_secs(2), &traffic);
+        assert_eq!((rates.download(), rates.upload(), rates.are_zero()), (1500, 250, false));
+        assert_eq!(traffic.so_far(), (3_000, 500));
+    }
+
+    #[test]
     fn the_rate_is_that_of_the_last_seconds() {
         let (mut rates, traffic, start) = (Rates::default(), Traffic::default(), Instant::now());
         for step in 0..40 {

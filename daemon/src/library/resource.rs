@@ -306,3 +306,6 @@ impl Resource {
         }
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -113,3 +113,35 @@ impl Reuse {
         matches!(self, Reuse::Done)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_that_nobody_holds_any_more_stops() {
+        let (reusing, repeating) = (Reusing::default(), Repeating::default());
+        let works = [reusing.work.clone(), repeating.work.clone()];
+        assert!(works.iter().all(ReuseWork::is_wanted));
+        drop((reusing, repeating));
+        assert!(!works.iter().any(ReuseWork::is_wanted));
+    }
+
+    #[test]
+    fn a_result_counts_only_for_the_work_that_runs() {
+        let reusing = Reusing::default();
+        let work = reusing.work.clone();
+        let runs = Reuse::Runs(reusing);
+        assert!(runs.is_in(&work) && !runs.is_in(&ReuseWork::default()));
+        assert!(!Reuse::Due.is_in(&work) && !Reuse::Done.is_in(&work));
+        assert_eq!([Reuse::Due, runs, Reuse::Done].map(|reuse| reuse.is_done()), [false, false, true]);
+    }
+
+    #[test]
+    fn it_waits_for_a_place_before_it_copies() {
+        let work = ReuseWork::default();
+        assert!(!work.copies());
+        work.clone().begin_copying();
+        assert!(work.copies());
+    }
+}

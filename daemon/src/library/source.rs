@@ -227,3 +227,6 @@ impl Source {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,3 +38,33 @@ impl Newer {
         self.versions.iter().map(what).eq(versions.iter().map(what))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::id::ResourceId;
+
+    fn namesake(name: &str, id: u8) -> Namesake {
+        let by = "10.0.0.1:7987".parse().unwrap();
+        Namesake { name: name.parse().unwrap(), resource: ResourceId([id; 32]), by, shared_ago_ms: None }
+    }
+
+    #[test]
+    fn each_name_has_its_newer_version() {
+        let newer = Newer { versions: vec![namesake("a", 1), namesake("b", 2)], heard: Instant::now() };
+        let of = |name: &str| newer.of(&name.parse().unwrap()).cloned();
+        assert_eq!(["a", "b", "c"].map(of), [Some(namesake("a", 1)), Some(namesake("b", 2)), None]);
+    }
+
+    /// When and by whom they were shared changes nothing.
+    #[test]
+    fn versions_are_the_same_if_their_names_mean_the_same() {
+        let newer = Newer { versions: vec![namesake("a", 1)], heard: Instant::now() };
+        let again =
+            Namesake { shared_ago_ms: Some(5), by: "10.0.0.2:1".parse().unwrap(), ..namesake("a", 1) };
+        assert!(newer.is_same(&[again]));
+        for others in [vec![namesake("a", 2)], vec![namesake("b", 1)], vec![]] {
+            assert!(!newer.is_same(&others), "{others:?}");
+        }
+    }
+}

@@ -89,6 +89,10 @@ mod tests {
     use super::*;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::{Duration, Instant};
+
+    /// Limits the wait for another thread.
+    const CAP: Duration = Duration::from_secs(60);
 
     #[test]
     fn no_more_than_that_many_get_ahead_of_the_map() {
@@ -104,7 +108,9 @@ mod tests {
         };
         let thread = std::thread::spawn(enter_all);
         let wait_for = |chunks| {
+            let begin = Instant::now();
             while entered.load(Ordering::Acquire) < chunks {
+                assert!(begin.elapsed() < CAP, "the {chunks}th does not enter");
                 std::thread::yield_now();
             }
         };
@@ -114,5 +120,16 @@ mod tests {
         unnoted.end();
         thread.join().unwrap();
         assert_eq!(entered.load(Ordering::Acquire), UNNOTED_MAX + 3);
+        assert!(unnoted.has_ended());
+    }
+
+    #[test]
+    fn only_a_chunk_that_was_accepted_stays_counted() {
+        let unnoted = Unnoted::beginning_with(2);
+        unnoted.enter().expect("it has not ended").stay();
+        drop(unnoted.enter());
+        assert_eq!((unnoted.chunks(), unnoted.has_ended()), (3, false));
+        unnoted.leave(2);
+        assert_eq!(unnoted.chunks(), 1);
     }
 }

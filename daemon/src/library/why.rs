@@ -198,3 +198,55 @@ pub struct Failure {
     /// When to check again automatically, if that may help.
     pub retry_at: Option<Instant>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use io::ErrorKind as Io;
+
+    fn disk(kind: Io) -> Why {
+        StoreError { doing: "write", path: "x".into(), source: kind.into() }.into()
+    }
+
+    #[test]
+    fn only_a_lack_of_room_counts_as_one() {
+        let no_room = Why::from(NoRoom::Unknown(None));
+        let cases = [
+            (no_room, true),
+            (disk(Io::StorageFull), true),
+            (disk(Io::QuotaExceeded), true),
+            (disk(Io::PermissionDenied), false),
+            (Why::FalseManifest, false),
+        ];
+        for (why, is_for_room) in cases {
+            let is_no_space = why.kind() == ErrorKind::NoSpace;
+            assert_eq!((is_no_space, why.is_for_room()), (is_for_room, is_for_room), "{why:?}");
+        }
+        assert_eq!(disk(Io::PermissionDenied).kind(), ErrorKind::Internal);
+    }
+
+    /// Fetching it again would bring the same bytes, so only a user's wish begins it again.
+    #[test]
+    fn a_download_that_ended_because_of_its_content_is_known() {
+        let (name, link) = ("x.tar".parse::<ResourceName>().unwrap(), "x/l".to_owned());
+        let of_the_content = [
+            Why::FalseManifest,
+            Why::NoTree { name: name.clone(), why: String::new() },
+            Why::LinkOutside { name: name.clone(), link },
+        ];
+        assert!(of_the_content.iter().all(|why| why.is_of_the_content() && why.kind() == ErrorKind::BadData));
+        let others = [Why::Gone(name), disk(Io::StorageFull), NoRoom::Unknown(None).into()];
+        assert!(!others.iter().any(Why::is_of_the_content));
+    }
+
+    #[test]
+    fn what_a_check_found_to_be_right_is_counted() {
+        let name: ResourceName = "x".parse().unwrap();
+        let original =
+            Why::OriginalDiffers { name: name.clone(), differing: 2, total: 10, is_damaged: false };
+        let copy = Why::CopyDiffers { name: name.clone(), differing: 10, total: 10 };
+        let tree = Why::TreeDiffers { name: name.clone(), right: 7, total: 10 };
+        let right = [original, copy, tree, Why::Gone(name)].map(|why| why.chunks_right());
+        assert_eq!(right, [Some(8), Some(0), Some(7), None]);
+    }
+}

@@ -8,6 +8,7 @@ use shared::id::ResourceId;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::task::JoinError;
 
 /// The number of chunks hashed in one step. It is small because arriving chunks may hash the next ones meanwhile.
 const BATCH_CHUNKS: u32 = 2;
@@ -36,8 +37,7 @@ impl WholeHash {
             let pass = move || passing.pass(there, BATCH_CHUNKS);
             let passed: Result<(), StoreError> = match jobs::run(pass).await {
                 Ok(passed) => passed,
-                Err(error) if error.is_panic() => return Some(Err(error.to_string())),
-                Err(_) => return None, // the daemon is stopping
+                Err(error) => return without_result(&error),
             };
             if let Err(error) = passed {
                 return Some(Err(error.to_string()));
@@ -66,6 +66,12 @@ impl WholeHash {
             }
         }
     }
+}
+
+/// What a step means that has no result: one that panicked is told, and one that was canceled is not, since the daemon is
+/// stopping.
+fn without_result(error: &JoinError) -> Option<HashedWhole> {
+    error.is_panic().then(|| Err(error.to_string()))
 }
 
 #[cfg(test)]
@@ -150,6 +156,25 @@ mod tests {
         assert_eq!(soon(whole).await, Some(Ok(ResourceId::of(&chunks.concat()))));
     }
 
+    /// Chunks that arrive are mostly hashed as they are verified, so the task waits for a while.
+    #[tokio::test(start_paused = true)]
+    async fn the_task_waits_until_the_hash_lags_by_some_chunks_or_for_some_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_file, whole) = whole(folder.path(), &chunks(20, 9));
+        let mut frontier = whole.frontier();
+        for (there, waits) in
+            [(0, None), (1, Some(LAG_MAX)), (LAG_CHUNKS, Some(Duration::ZERO)), (20, Some(Duration::ZERO))]
+        {
+            let mut have = HaveMap::empty(whole.count());
+            (0..there).for_each(|index| _ = have.insert(ChunkIndex(index)));
+            whole.advance(&have);
+            let begin = tokio::time::Instant::now();
+            let found = tokio::time::timeout(SOON, whole.wait_for_work(&mut frontier, 20)).await;
+            assert_eq!(found.ok(), waits.map(|_| Some(there)));
+            assert_eq!(begin.elapsed(), waits.unwrap_or(SOON), "{there} chunks are there");
+        }
+    }
+
     #[tokio::test]
     async fn who_waits_for_a_hash_that_nobody_wants_hears_of_it() {
         let folder = tempfile::tempdir().unwrap();
@@ -159,6 +184,16 @@ mod tests {
         whole.end();
         assert_eq!(waiting.await.unwrap(), None);
         assert_eq!(soon(whole).await, None);
+    }
+
+    /// The download must not wait for the hash forever.
+    #[tokio::test]
+    async fn a_panic_is_told_and_the_end_of_the_daemon_is_not() {
+        let panicked: Result<(), _> = tokio::spawn(async { panic!("a test") }).await;
+        assert!(without_result(&panicked.unwrap_err()).unwrap().unwrap_err().contains("panicked"));
+        let canceled = tokio::spawn(std::future::pending::<()>());
+        canceled.abort();
+        assert_eq!(without_result(&canceled.await.unwrap_err()), None);
     }
 
     #[tokio::test]

@@ -337,6 +337,36 @@ pub(super) mod tests {
         }
     }
 
+    /// Otherwise the hash would read them later, alone.
+    #[test]
+    fn with_a_chunk_that_arrives_one_is_hashed_that_waits_in_memory_or_in_the_file() {
+        let chunks = chunks(3, 5);
+        for is_kept in [true, false] {
+            let (_folder, file, whole) = whole(&chunks);
+            let bytes = |at: usize| Bytes::from(chunks[at].clone());
+            if is_kept {
+                whole.keep(ChunkIndex(0), bytes(0));
+            } else {
+                file.write(ChunkIndex(0), &chunks[0]).unwrap();
+                let mut have = HaveMap::empty(whole.count());
+                have.insert(ChunkIndex(0));
+                whole.advance(&have);
+            }
+            assert!(whole.verify(ChunkIndex(2), &chunks[2], &ChunkHash::of(&chunks[2])));
+            assert_eq!((whole.passed(), whole.get()), (1, ResourceId::of(&chunks[0])), "kept: {is_kept}");
+        }
+    }
+
+    /// The file may have any bytes where a chunk is missing.
+    #[test]
+    fn a_chunk_that_is_not_there_is_not_read() {
+        let chunks = chunks(3, 5);
+        let (_folder, file, whole) = whole(&chunks);
+        file.write(ChunkIndex(0), &vec![9; CHUNK_BYTES as usize]).unwrap();
+        assert!(whole.verify(ChunkIndex(2), &chunks[2], &ChunkHash::of(&chunks[2])));
+        assert_eq!(whole.passed(), 0);
+    }
+
     #[test]
     fn a_chunk_that_comes_twice_counts_once() {
         let chunks = chunks(2, 5);

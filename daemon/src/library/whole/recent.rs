@@ -107,4 +107,17 @@ mod tests {
         drop(one);
         assert_eq!(memory.0.load(Ordering::Acquire), 0);
     }
+
+    #[test]
+    fn a_chunk_far_ahead_is_not_kept_and_one_that_comes_twice_is_kept_once() {
+        let memory = Memory::default();
+        let recent = Recent::new(memory.clone());
+        let is_kept = |at| {
+            recent.keep(ChunkIndex(at), Lent::from(Bytes::from_static(b"x")));
+            (recent.find(ChunkIndex(at)).is_some(), memory.0.load(Ordering::Acquire))
+        };
+        assert_eq!(is_kept(AHEAD_MAX), (false, 0));
+        assert_eq!(is_kept(AHEAD_MAX - 1), (true, 1));
+        assert_eq!(is_kept(AHEAD_MAX - 1), (true, 1));
+    }
 }
