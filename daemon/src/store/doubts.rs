@@ -36,3 +36,25 @@ impl Doubts {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_doubted_until_it_is_gone() {
+        let doubts = Doubts::default();
+        let (one, two) = (Path::new("one"), Path::new("two"));
+        doubts.clone().note(one);
+        assert!(doubts.is_noted(one) && !doubts.is_noted(two));
+        doubts.forget(one);
+        assert!(!doubts.is_noted(one));
+    }
+
+    #[test]
+    fn no_more_files_are_remembered_than_there_is_room_for() {
+        let doubts = Doubts::default();
+        (0..=DOUBTS_MAX).for_each(|number| doubts.note(Path::new(&number.to_string())));
+        assert_eq!(doubts.lock().len(), DOUBTS_MAX);
+    }
+}

@@ -75,3 +75,28 @@ impl<T> At<T> for rustix::io::Result<T> {
 pub(crate) fn invalid(error: impl ToString) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use io::ErrorKind as Io;
+
+    #[test]
+    fn what_an_error_means_follows_from_the_system_s_kind() {
+        let means = |source: io::Error| {
+            let error = StoreError { doing: "write", path: "x".into(), source };
+            (error.is_no_space(), error.is_bad_data(), error.is_later_version())
+        };
+        let cases = [
+            (Io::StorageFull.into(), (true, false, false)),
+            (Io::QuotaExceeded.into(), (true, false, false)),
+            (invalid("it is torn"), (false, true, false)),
+            (Io::Unsupported.into(), (false, false, true)),
+            (Io::PermissionDenied.into(), (false, false, false)),
+        ];
+        for (error, meaning) in cases {
+            let what = error.to_string();
+            assert_eq!(means(error), meaning, "{what}");
+        }
+    }
+}

@@ -446,6 +446,32 @@ mod tests {
         home.must_be_here().unwrap();
     }
 
+    /// Its file system takes no mark, for example because it is read-only.
+    #[test]
+    fn a_folder_without_a_mark_is_known_by_its_lock() {
+        let parent = tempfile::tempdir().unwrap();
+        let (folder, away) = (parent.path().join("shared"), parent.path().join("away"));
+        let home = Home { id: None, ..Home::open(&folder).unwrap() };
+        home.must_be_here().unwrap();
+        fs::rename(&folder, &away).unwrap();
+        fs::create_dir_all(folder.join(OURS)).unwrap();
+        fs::write(folder.join(OURS).join("lock"), "").unwrap();
+        assert_eq!(home.must_be_here(), Err(NotHere::Unmarked(folder)));
+    }
+
+    #[test]
+    fn what_cannot_be_removed_keeps_no_other_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::open(folder.path()).unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::create_dir(path("a directory")).unwrap();
+        ["one", "two"].into_iter().for_each(|name| fs::write(path(name), "").unwrap());
+        let error = home.remove(&[path("one"), path("a directory"), path("none"), path("two")]).unwrap_err();
+        assert!(error.to_string().contains("a directory"), "{error}");
+        assert!(!path("one").exists() && !path("two").exists());
+        home.remove(&[path("none")]).unwrap();
+    }
+
     #[test]
     fn the_mark_stays_the_same_and_is_made_anew_only_when_it_is_torn() {
         let folder = tempfile::tempdir().unwrap();

@@ -96,6 +96,35 @@ mod tests {
     }
 
     #[test]
+    fn limits_are_saved_until_there_are_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let (disk, path) = (Disk::system(), folder.path().join("limits.toml"));
+        assert_eq!(read(&disk, &path).unwrap(), SavedLimits::default(), "there is no file");
+        let saved = SavedLimits { download: None, upload: Some(RateLimit::Pause) };
+        write(&disk, &path, saved).unwrap();
+        assert_eq!(read(&disk, &path).unwrap(), saved);
+        write(&disk, &path, SavedLimits::default()).unwrap();
+        assert!(!path.exists());
+    }
+
+    /// Nobody would know that the limits do not hold.
+    #[test]
+    fn a_file_that_cannot_be_read_is_not_taken_for_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = read(&Disk::system(), folder.path()).unwrap_err();
+        assert!(error.to_string().contains("cannot read"), "{error}");
+    }
+
+    #[test]
+    fn a_file_of_a_later_version_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let (disk, path) = (Disk::system(), folder.path().join("limits.toml"));
+        std::fs::write(&path, "version = 2\nand more").unwrap();
+        assert!(write(&disk, &path, SavedLimits::default()).unwrap_err().is_later_version());
+        assert!(path.exists());
+    }
+
+    #[test]
     fn a_file_that_was_torn_or_edited_or_is_of_a_later_version_is_refused() {
         let saved = SavedLimits { download: Some(RateLimit::Pause), upload: None };
         let bytes = saved.to_bytes();

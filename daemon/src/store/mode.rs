@@ -47,3 +47,23 @@ pub(super) fn dress_top(disk: &Disk, top: &Root, entry: &Entry<'_>) -> Result<()
     }
     disk.sync_file(top.directory(), top.path())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_directory_can_be_moved_by_its_owner_whatever_its_mode_was() {
+        let folder = tempfile::tempdir().unwrap();
+        for (mode, former, now) in
+            [(0o500, Some(0o500), 0o700), (0o750, None, 0o750), (0o2055, Some(0o2055), 0o2755)]
+        {
+            fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
+            let root = Root::open(folder.path()).unwrap();
+            assert_eq!(let_move(&Disk::system(), &root).unwrap(), former, "{mode:o}");
+            assert_eq!(fs::metadata(folder.path()).unwrap().mode() & 0o7777, now, "{mode:o}");
+        }
+    }
+}

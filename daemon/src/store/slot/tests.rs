@@ -206,3 +206,20 @@ fn a_place_is_not_taken_away_when_the_folder_comes_back_while_it_is_looked_at() 
     assert_eq!(recalled.record, record(&manifest()));
     assert_eq!(fs::read(slot.part()).unwrap(), content());
 }
+
+/// After a restart only the length of the part file says how long the last chunk is.
+#[test]
+fn a_part_file_that_ends_outside_of_its_last_chunk_has_another_size() {
+    let (_folder, _home, slot) = filled();
+    let part = slot.open_part(ChunkCount::new(2).unwrap()).unwrap();
+    let whole = [(1 << 20, false), ((1 << 20) + 1, true), (2 << 20, true), ((2 << 20) + 1, false)];
+    for (bytes, is_right) in whole {
+        fs::File::options().write(true).open(slot.part()).unwrap().set_len(bytes).unwrap();
+        part.forget_last();
+        assert_eq!(
+            (part.find_last().is_ok(), part.bytes()),
+            (is_right, is_right.then_some(bytes)),
+            "{bytes}"
+        );
+    }
+}
