@@ -69,12 +69,12 @@ impl Machine {
         if !was_wanted {
             return self.drop_peer(peer, DropReason::Nonsense);
         }
-        self.close(id);
+        let Some((_, pick)) = self.close(id) else { return };
         self.succeeded(key, peer);
         self.note_pick_time(key, peer, since);
         if is_missing {
             self.owners.insert(id, key);
-            self.open_get(key, id, peer, index, true);
+            self.open_get(key, id, peer, index, Some(&pick));
         } else {
             self.decline(key, peer, index);
         }

@@ -25,8 +25,9 @@ impl Machine {
         let request = self.next_request();
         let Some(swarm) = self.swarms.get_mut(&key) else { return };
         let stage = RequestStage::Picking { wanted: wanted.clone(), since: self.now };
-        let across_max = swarm.across_max_for(peer, self.now);
-        swarm.open(request, Request { peer, picked: true, across: across_max.is_some(), stage }, across_max);
+        let (across_max, overtakes) = (swarm.across_max_for(peer, self.now), swarm.overtakes_at(peer));
+        let across = across_max.is_some();
+        swarm.open(request, Request { peer, picked: true, across, overtakes, stage }, across_max);
         self.owners.insert(request, key);
         self.actions.push_back(Action::Pick { request, peer, key, wanted });
     }
@@ -34,16 +35,17 @@ impl Machine {
     pub(super) fn ask_get(&mut self, key: SwarmKey, peer: PeerAddr, index: ChunkIndex) {
         let request = self.next_request();
         self.owners.insert(request, key);
-        self.open_get(key, request, peer, index, false);
+        self.open_get(key, request, peer, index, None);
     }
 
+    /// Requests a chunk. `pick` is the pick that it was granted for, if any.
     pub(super) fn open_get(
         &mut self,
         key: SwarmKey,
         request: RequestId,
         peer: PeerAddr,
         index: ChunkIndex,
-        picked: bool,
+        pick: Option<&Request>,
     ) {
         let Some(swarm) = self.swarms.get_mut(&key) else { return };
         if !swarm.chunks.ask(index, request) {
@@ -51,13 +53,17 @@ impl Machine {
             return;
         }
         let stage = RequestStage::Getting { index, since: self.now, bytes: 0 };
+        let overtakes = pick.map_or_else(|| swarm.overtakes_at(peer), |pick| pick.overtakes);
+        if overtakes {
+            swarm.pass_over_homes(index);
+        }
         let across_max = swarm.across_max_for(peer, self.now);
-        swarm.open(request, Request { peer, picked, across: across_max.is_some(), stage }, across_max);
+        let (picked, across) = (pick.is_some(), across_max.is_some());
+        swarm.open(request, Request { peer, picked, across, overtakes, stage }, across_max);
         if let Some(peer) = self.peers.get_mut(&peer) {
             peer.gets.push(request);
             peer.asked_at = self.now;
         }
-        self.pass_over_homes(key, index);
         self.alarms.set(Alarm::Swarm(key), self.now + self.patience(peer));
         self.actions.push_back(Action::Get { request, peer, key, index });
     }

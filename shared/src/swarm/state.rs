@@ -69,6 +69,8 @@ pub(super) struct Request {
     pub(super) picked: bool,
     /// Whether the peer is in another zone.
     pub(super) across: bool,
+    /// Whether it was opened because the zone waited too long for the homes of its chunks.
+    pub(super) overtakes: bool,
     pub(super) stage: RequestStage,
 }
 
@@ -284,7 +286,7 @@ mod tests {
         ] {
             let stage = RequestStage::Getting { index: ChunkIndex(0), since: Time(5), bytes };
             let peer = PeerAddr::from(([10, 0, 0, 1], 7987));
-            let request = Request { peer, picked: false, across: false, stage };
+            let request = Request { peer, picked: false, across: false, overtakes: false, stage };
             let remaining = request.remaining(Time(5) + elapsed, ms(20));
             assert_eq!(remaining, Some(expected), "{bytes} bytes within {elapsed:?}");
         }

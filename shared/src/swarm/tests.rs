@@ -16,6 +16,7 @@ mod slow;
 mod subscriptions;
 mod uploads;
 mod withheld;
+mod zones;
 
 pub(super) const MILLISECOND: Duration = Duration::from_millis(1);
 pub(super) const SECOND: Duration = Duration::from_secs(1);

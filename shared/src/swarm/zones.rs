@@ -69,6 +69,21 @@ impl Swarm {
         across.then(|| self.across_max(now))
     }
 
+    /// Whether a request to this peer overtakes the homes of its chunks, since the zone has waited too long for them.
+    pub(super) fn overtakes_at(&self, peer: PeerAddr) -> bool {
+        self.zone.level() > 0 && self.members.get(peer).is_some_and(|member| self.zone.is_across(member))
+    }
+
+    /// Called when we request a chunk whose home should have fetched it. That home is not waited for again until it
+    /// brings something.
+    pub(super) fn pass_over_homes(&mut self, index: ChunkIndex) {
+        let Some(own) = &self.zone.own else { return };
+        let rank = own.rank(index);
+        if self.members.pass_over(|member| member.place.rank(index) > rank) {
+            self.zone.homes.clear();
+        }
+    }
+
     /// Whether a seeder is left to its own zone. The leechers there wait for its uplink, and they will soon have
     /// everything that it has.
     pub(super) fn is_left_alone(&self, seeder: &Member) -> bool {
@@ -180,17 +195,6 @@ impl Machine {
         } else if wait.level < LEVEL_MAX {
             let next = wait.since + wait.patience;
             self.alarms.set(Alarm::Swarm(key), next);
-        }
-    }
-
-    /// Called when we request a chunk whose home should have fetched it. That home is not waited for again until it
-    /// brings something.
-    pub(super) fn pass_over_homes(&mut self, key: SwarmKey, index: ChunkIndex) {
-        let Some(swarm) = self.swarms.get_mut(&key) else { return };
-        let Some(own) = swarm.zone.own.as_ref().filter(|_| swarm.zone.level() > 0) else { return };
-        let rank = own.rank(index);
-        if swarm.members.pass_over(|member| member.place.rank(index) > rank) {
-            swarm.zone.homes.clear();
         }
     }
 }
