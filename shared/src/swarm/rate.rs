@@ -62,7 +62,7 @@ impl Downlink {
             micros: sum.micros.saturating_add(sample.micros),
         };
         let recent = recent.fold(RateSample { bytes: 0, micros: 0 }, sum);
-        self.peak > 0 && (recent.rate() as f64) < self.peak as f64 * used
+        (recent.rate() as f64) < self.peak as f64 * used
     }
 
     /// Whether there is a recent measurement.
@@ -131,15 +131,36 @@ mod tests {
     #[test]
     fn a_steady_stream_is_measured() {
         let mut downlink = Downlink::default();
-        assert!(!downlink.is_measured());
+        assert!(!downlink.is_measured() && !downlink.has_room(1.0));
         let now = stream(&mut downlink, 0, 200, 125_000_000);
         let micros = downlink.chunk_time().as_micros();
         assert!((7600..9000).contains(&micros), "{micros} µs");
         downlink.look(now);
-        assert!(!downlink.has_room(0.75));
+        assert!(!downlink.has_room(0.75) && !downlink.has_room(1.0) && downlink.has_room(1.001));
         let now = stream(&mut downlink, 200, 100, 50_000_000);
         downlink.look(now);
         assert!(downlink.has_room(0.75));
+    }
+
+    #[test]
+    fn bursts_of_a_buffer_are_not_taken_for_the_rate_of_the_link() {
+        let mut downlink = Downlink::default();
+        for at in 0..5000 {
+            let bytes = if at % 100 == 0 { 2_000_000 } else { 1 };
+            downlink.arrived(Time(at * 1000), bytes);
+        }
+        let chunk_time = downlink.chunk_time();
+        assert!(chunk_time > Duration::from_millis(20), "{chunk_time:?}, but 52 ms would be right");
+    }
+
+    #[test]
+    fn a_mean_moves_an_eighth_of_the_way() {
+        let (mut mean, ms) = (Mean::default(), Duration::from_millis);
+        assert_eq!(mean.get(), None);
+        for (value, expected) in [(80, 80), (160, 90), (10, 80), (80, 80)] {
+            mean.add(ms(value));
+            assert_eq!(mean.get(), Some(ms(expected)), "after {value} ms");
+        }
     }
 
     #[test]
@@ -150,7 +171,10 @@ mod tests {
         downlink.look(now);
         assert!(!downlink.has_room(0.75), "the slower rate is the measure now");
         assert!(downlink.chunk_time() > Duration::from_millis(800));
-        downlink.arrived(Time(100_000_000), 1);
+        let last = downlink.heard_at;
+        downlink.arrived(last + IDLE_MAX, 1);
+        assert!(downlink.is_measured());
+        downlink.arrived(last + IDLE_MAX * 2 + Duration::from_micros(1), 1);
         assert!(!downlink.is_measured(), "what was long ago says nothing");
     }
 
