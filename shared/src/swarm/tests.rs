@@ -8,8 +8,11 @@ use crate::window::Window;
 use std::time::Duration;
 
 mod bounds;
+mod choice;
 mod dials;
+mod far;
 mod given;
+mod links;
 mod outcomes;
 mod reasons;
 mod slow;

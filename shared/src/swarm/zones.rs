@@ -284,6 +284,61 @@ mod tests {
     }
 
     #[test]
+    fn a_small_zone_keeps_several_requests_to_other_zones_open() {
+        let ms = Duration::from_millis;
+        for (near, joined, expected) in [
+            (0, ms(499), 1),
+            (0, ms(500), u32::MAX),
+            (1, ms(0), 2),
+            (2, ms(0), 1),
+            (3, ms(900), 1),
+            (9, ms(900), 1),
+        ] {
+            let others: Vec<(u8, &str)> = (2..2 + near).map(|at| (at, "a")).chain([(99, "b")]).collect();
+            let mut swarm = swarm(1, &others, Time(7));
+            let max = swarm.across_max(Time(7) + joined);
+            assert_eq!(max, expected, "{near} others in the zone, {joined:?} after joining");
+            let is_allowed = |swarm: &mut Swarm, across| {
+                swarm.zone.across = across;
+                swarm.look_across(&(0..256), max);
+                (0..4).any(|at| swarm.zone.allowed(at) != 0)
+            };
+            assert!(is_allowed(&mut swarm, max - 1) && !is_allowed(&mut swarm, max), "at most {max}");
+        }
+    }
+
+    #[test]
+    fn a_window_in_the_middle_has_the_same_homes() {
+        let mut swarm = swarm(1, &[(2, "a"), (5, "b")], Time(0));
+        let whole = homes(&mut swarm);
+        swarm.look_across(&(130..200), 1);
+        let part: Vec<u32> = (0..256)
+            .filter(|&index| swarm.zone.allowed(index as usize / 64) >> (index % 64) & 1 == 1)
+            .collect();
+        assert_eq!(part, whole.into_iter().filter(|index| (128..256).contains(index)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn news_bring_something_if_no_near_machine_had_it() {
+        let mut swarm = swarm(1, &[(2, "a"), (3, "a"), (5, "b")], Time(0));
+        let missing = swarm.chunks.missing().clone();
+        swarm.members.add(peer(2), &[ChunkIndex(70)], &missing);
+        swarm.chunks.store(ChunkIndex(72));
+        for (from, chunk, brings) in [
+            (3, 70, false),
+            (3, 6, true),
+            (3, 71, true),
+            (3, 134, true),
+            (3, 72, false), // we have it
+            (5, 71, false), // it is in another zone
+        ] {
+            let news = News::Add(vec![ChunkIndex(chunk)]);
+            assert_eq!(swarm.brings_something(peer(from), &news), brings, "chunk {chunk} of {from}");
+        }
+        assert!(swarm.brings_something(peer(3), &News::All) && !swarm.brings_something(peer(3), &News::Gone));
+    }
+
+    #[test]
     fn what_is_near_is_not_fetched_from_afar() {
         let mut swarm = swarm(1, &[(2, "a"), (5, "b")], Time(0));
         let before = homes(&mut swarm);
@@ -337,5 +392,13 @@ mod tests {
         assert!(is_left(&swarm));
         swarm.members.set_seeder(peer(6));
         assert!(!is_left(&swarm), "nobody there is left to pass things on");
+        swarm.introduce(peer(7), place(7, "b"));
+        swarm.introduce(peer(8), place(8, "b"));
+        assert!(is_left(&swarm), "as many leechers as seeders");
+        let (since, patience) = (Time(0), PATIENCE_MIN);
+        swarm.zone.wait = Some(Wait { since, patience, level: 0 });
+        assert!(is_left(&swarm));
+        swarm.zone.wait = Some(Wait { since, patience, level: 1 });
+        assert!(!is_left(&swarm), "our zone has waited long enough");
     }
 }

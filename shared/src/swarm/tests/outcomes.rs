@@ -159,11 +159,42 @@ fn bytes_beyond_a_whole_chunk_belong_to_the_next_one() {
     for bytes in [1 << 20, 7, 5] {
         bench.on(Event::Progress { peer: peer(1), bytes });
     }
-    let so_far = bench.machine.swarms[&key(1)].requests.values().filter_map(|request| match request.stage {
-        state::RequestStage::Getting { index, bytes, .. } => Some((index.0, bytes)),
-        state::RequestStage::Picking { .. } => None,
-    });
-    assert_eq!(so_far.collect::<Vec<_>>(), [(0, 1 << 20), (1, 12)]);
+    let so_far = |bench: &Bench| {
+        let open = bench.machine.swarms[&key(1)].requests.iter();
+        let so_far = open.filter_map(|(&id, request)| match request.stage {
+            state::RequestStage::Getting { index, bytes, .. } => Some((id, index.0, bytes)),
+            state::RequestStage::Picking { .. } => None,
+        });
+        so_far.collect::<Vec<_>>()
+    };
+    let [(first, 0, 1_048_576), (_, 1, 12)] = so_far(&bench)[..] else { panic!("{:?}", so_far(&bench)) };
+    bench.on(Event::Received { request: first });
+    bench.on(Event::Progress { peer: peer(1), bytes: 3 });
+    assert_eq!(so_far(&bench)[0].2, 15);
+}
+
+#[test]
+fn the_patience_with_a_silent_peer_grows_with_its_gaps_and_stalls() {
+    let mut bench = Bench::new();
+    bench.join(1, 4, false);
+    bench.meet(1, News::Add(vec![]));
+    let patience = |bench: &mut Bench, gap_s: u32, stalls: u32| {
+        let known = bench.machine.peers.get_mut(&peer(1)).unwrap();
+        (known.gap, known.stalls) = (SECOND * gap_s, stalls);
+        bench.machine.patience(peer(1))
+    };
+    // before anything was measured
+    for (gap_s, stalls, seconds) in
+        [(0, 0, 5), (1, 0, 5), (2, 0, 8), (0, 1, 10), (0, 3, 40), (2, 2, 32), (30, 1, 120)]
+    {
+        assert_eq!(patience(&mut bench, gap_s, stalls), SECOND * seconds, "gap {gap_s} s, {stalls} stalls");
+    }
+    for at in 0..2000 {
+        bench.machine.downlink.arrived(Time(1_000_000 + at * 1000), 5_000);
+    }
+    let chunk_time = bench.machine.downlink.chunk_time();
+    assert_eq!(patience(&mut bench, 0, 0), chunk_time * 10);
+    assert_eq!(patience(&mut bench, 1, 0), SECOND * 4);
 }
 
 /// The other chunks are in other words of the map, or beside it in the same one.
@@ -173,6 +204,7 @@ fn a_corrupt_chunk_is_asked_of_the_same_peer_a_minute_later_and_others_at_once()
         let mut bench = Bench::new();
         bench.join(1, 200, false);
         let (request, index) = gets(&bench.meet(1, News::Add(vec![ChunkIndex(134)])))[0];
+        bench.wait(MILLISECOND * 700);
         bench.on(Event::Received { request });
         assert_eq!(bench.on(Event::Corrupt { key: key(1), index, peer: peer(1) }), []);
         let news = News::Add(others.iter().copied().map(ChunkIndex).collect());

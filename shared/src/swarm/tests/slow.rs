@@ -127,3 +127,26 @@ fn nobody_overtakes_itself() {
     (0..9).for_each(|_| _ = upload_all(&mut bench, 1));
     assert!(granted(&bench.pick(1, window(0..64)).1).is_some(), "its chunks share its link");
 }
+
+/// A chunk usually takes 200 ms.
+#[test]
+fn a_slow_upload_keeps_its_slot_for_six_chunk_times_if_others_get_chunks_and_else_for_sixteen() {
+    let quick = |bench: &mut Bench| {
+        let (ask, _) = upload(bench, 2);
+        bench.now = bench.now + MILLISECOND * 200;
+        bench.on(Event::AskEnded { ask, end: AskEnd::Served });
+        bench.machine.uploads.overdue()
+    };
+    let mut bench = seeder(2);
+    quick(&mut bench);
+    upload(&mut bench, 1);
+    let overdue = [(); 6].map(|()| quick(&mut bench));
+    assert_eq!(overdue, [0, 0, 0, 0, 0, 1]);
+
+    let mut bench = seeder(1);
+    quick(&mut bench);
+    upload(&mut bench, 1);
+    bench.pick(3, window(0..64));
+    assert_eq!(granted(&bench.wait(MILLISECOND * (16 * 200 - 1))), None);
+    assert!(granted(&bench.wait(MILLISECOND)).is_some());
+}

@@ -139,3 +139,49 @@ fn leaving_refuses_what_waits() {
     assert_eq!(refusal(&bench.on(Event::Leave { key: key(1) })), Some(RequestRefusal::Unknown));
     assert_eq!(refusal(&bench.ask(1, ChunkIndex(0)).1), Some(RequestRefusal::Unknown));
 }
+
+/// A slot becomes free about every 20 ms. Half of that is when it is worth to ask again.
+#[test]
+fn a_refused_peer_is_told_to_ask_again_when_a_slot_may_be_free() {
+    let mut bench = Bench::new();
+    bench.join(1, 90, true);
+    let (ask, _) = bench.ask(1, ChunkIndex(0));
+    bench.wait(MILLISECOND * 120);
+    bench.on(Event::AskEnded { ask, end: AskEnd::Served });
+    (1..=6).for_each(|at| _ = bench.ask(at, ChunkIndex(0)));
+    let refused = refusal(&bench.ask(7, ChunkIndex(0)).1);
+    assert_eq!(refused, Some(RequestRefusal::Busy { retry_after: MILLISECOND * 10 }));
+}
+
+/// Half a second, or eight times as long as peers usually take to request what they were granted.
+#[test]
+fn an_unused_grant_frees_its_slot_after_a_multiple_of_the_usual_time() {
+    for (used_after_ms, waits_ms) in [(None, 500), (Some(1), 50), (Some(20), 160), (Some(3000), 2000)] {
+        let mut bench = Bench::new();
+        bench.join(1, 90, true);
+        if let Some(used_after_ms) = used_after_ms {
+            let index = granted(&bench.pick(1, window(0..90)).1).unwrap();
+            bench.now = bench.now + MILLISECOND * used_after_ms;
+            let (ask, _) = bench.ask(1, index);
+            bench.on(Event::AskEnded { ask, end: AskEnd::Served });
+        }
+        (1..=6).for_each(|at| _ = bench.pick(at, window(0..90)));
+        assert_eq!(bench.pick(7, window(0..90)).1, []);
+        let early = granted(&bench.wait(MILLISECOND * waits_ms - MILLISECOND));
+        let late = granted(&bench.wait(MILLISECOND));
+        assert_eq!((early.is_some(), late.is_some()), (false, true), "{used_after_ms:?} ms");
+    }
+}
+
+#[test]
+fn a_question_that_ends_before_it_is_served_takes_nothing_from_others() {
+    let mut bench = Bench::new();
+    bench.join(1, 90, true);
+    let granted = [1, 2, 3, 4, 5, 6].map(|at| bench.pick(at, window(0..90)).0);
+    let waiting = [7, 8].map(|at| bench.pick(at, window(0..90)).0);
+    let end = |ask| Event::AskEnded { ask, end: AskEnd::BrokenOff };
+    assert_eq!(bench.on(end(waiting[0])), []);
+    let next = bench.on(end(granted[0]));
+    assert!(matches!(next[..], [Action::Grant { ask, .. }] if ask == waiting[1]), "{next:?}");
+    assert_eq!(bench.pick(9, window(0..90)).1, [], "the other slots are still taken");
+}
