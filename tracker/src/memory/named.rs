@@ -256,3 +256,49 @@ pub(super) fn chosen<'a, M: Ord>(
     }
     chosen
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::chunk::ChunkCount;
+    use shared::id::ListDigest;
+
+    fn shared_by(sharers: &[&str]) -> NamedManifest {
+        let sharers: Vec<SocketAddr> = sharers.iter().map(|addr| addr.parse().unwrap()).collect();
+        let publication = Publication {
+            name: "img".parse().unwrap(),
+            key: SwarmKey { resource: ResourceId([1; 32]), digest: ListDigest([1; 32]) },
+            count: ChunkCount::new(1).unwrap(),
+            trackers: Vec::new(),
+            shared_at_ms: 0,
+            bytes: None,
+        };
+        let (by, since) = (sharers[0], Time(0));
+        NamedManifest {
+            publication,
+            serial: 0,
+            by,
+            sharers,
+            claimed: false,
+            since,
+            taken: since,
+            age_ms: None,
+        }
+    }
+
+    #[test]
+    fn one_of_several_sharers_of_a_host_or_network_makes_way_for_another_one() {
+        let hosts = ["10.1.0.1:1", "10.2.0.1:1", "10.2.0.1:2", "10.3.0.1:1"];
+        let networks = ["10.1.0.1:1", "10.1.0.2:1", "10.2.0.1:1", "10.3.0.1:1"];
+        for (sharers, newcomer, makes_way) in [
+            (hosts, "10.9.0.1:1", Some(2)),
+            (hosts, "10.2.0.1:9", None), // it would be the third of its host
+            (networks, "10.9.0.1:1", Some(1)),
+            (networks, "10.1.0.9:1", None),
+            (["10.1.0.1:1", "10.2.0.1:1", "10.3.0.1:1", "10.4.0.1:1"], "10.9.0.1:1", None),
+        ] {
+            let found = shared_by(&sharers).one_too_many(newcomer.parse().unwrap());
+            assert_eq!(found, makes_way, "{newcomer} beside {sharers:?}");
+        }
+    }
+}

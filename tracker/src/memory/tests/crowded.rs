@@ -83,6 +83,60 @@ fn a_list_that_somebody_has_stays_beside_newcomers_that_have_less() {
     assert_eq!(world.registry.size().swarms, usize::from(lists()));
 }
 
+#[test]
+fn a_list_of_which_somebody_has_a_part_is_worth_more_than_one_of_which_nobody_has_anything() {
+    for (theirs, ours, is_accepted) in [(0, 0, false), (0, 5, true), (5, 0, false), (5, 5, false)] {
+        let mut world = World::new(RegistryLimits::default());
+        for number in 0..lists() {
+            let entry = Announce { have: theirs, ..leeching(invented(number)) };
+            come(&mut world, &peer(number), entry).unwrap();
+        }
+        let came = come(&mut world, &peer(99), Announce { have: ours, ..leeching(key(1)) });
+        assert_eq!(came.is_ok(), is_accepted, "{ours} chunks beside lists with {theirs}: {came:?}");
+    }
+}
+
+/// As many lists as there may be, each seeded by one machine of another network. One of them, and the list of the
+/// publication, are published.
+fn lists_of_many_networks(published: u16) -> (World, Publication) {
+    let mut world = World::new(RegistryLimits::default());
+    let (what, hashes) = publication("img", 1, 10, 5);
+    let (other, other_hashes) = publication("other", 2, 10, 5);
+    for (of, hashes) in [(&what, &hashes), (&other, &other_hashes)] {
+        let key = SwarmKey { resource: key(1).resource, ..of.key };
+        world.publish(&Publication { key, ..of.clone() }, hashes).unwrap();
+    }
+    let in_resource = |key_of: SwarmKey| SwarmKey { resource: key(1).resource, ..key_of };
+    for number in 0..lists() {
+        world.now = world.now + Duration::from_millis(1);
+        let key = if number == published { in_resource(other.key) } else { invented(number) };
+        come(&mut world, &at([10, number as u8 + 1, 0, 1], 7987), seeding(key)).unwrap();
+    }
+    (world, Publication { key: in_resource(what.key), ..what })
+}
+
+#[test]
+fn a_published_list_makes_way_for_none_that_is_not() {
+    let last = lists() - 1;
+    let (mut world, _) = lists_of_many_networks(last);
+    come(&mut world, &at([10, 99, 0, 1], 7987), seeding(invented(99)))
+        .expect("one that is not published makes way");
+    let entries = world.registry.resources_of(world.now, at([10, last as u8 + 1, 0, 1], 7987).addr, None);
+    assert_eq!(entries.len(), 1, "the published one stays");
+}
+
+#[test]
+fn who_takes_part_in_a_list_is_told_of_the_published_one_as_well() {
+    let (mut world, what) = lists_of_many_networks(0);
+    let member = at([10, 5, 0, 1], 7987);
+    let refused = world.announce(&member, seeding(invented(99)));
+    assert!(
+        matches!(refused, Err(Refusal::Full(_))),
+        "it takes part in more lists than the others: {refused:?}"
+    );
+    world.announce(&member, seeding(what.key)).unwrap();
+}
+
 /// Many entries of one peer.
 fn many(world: &mut World, who: &Who, first: u32, entries: u32) -> Result<(), Refusal> {
     let all: Vec<u32> = (first..first + entries).collect();

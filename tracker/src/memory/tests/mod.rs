@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod crowded;
+mod elders;
 mod fleet;
 mod floods;
 mod invented;

@@ -258,6 +258,20 @@ fn one_machine_does_not_take_all_the_places_of_a_name() {
 }
 
 #[test]
+fn other_lists_of_what_a_name_means_come_before_other_content() {
+    let mut world = world();
+    let meant = publication("img", 1, 3, WALL_MS - 1000);
+    let mut other = other_list(&meant, "img", 2);
+    other.0.shared_at_ms = WALL_MS - 9000;
+    let content = publication("img", 3, 3, WALL_MS - 5000);
+    for (number, what) in [(1, &meant), (2, &other), (3, &content)] {
+        offer(&mut world, number, what, Role::Shares).unwrap();
+    }
+    let found = candidates(&world, &Lookup::Name("img".parse().unwrap()));
+    assert_eq!(found, [meant.0.key, other.0.key, content.0.key]);
+}
+
+#[test]
 fn small_manifests_may_come_whole() {
     let mut world = world();
     let what = publication("img", 1, 3, WALL_MS);
@@ -284,6 +298,12 @@ fn a_claim_that_comes_first_does_not_take_the_name_from_who_had_it_before() {
     assert_eq!(offer(&mut world, 1, &first, Role::Shares), Ok(None));
     assert_eq!(world.find("img"), Some(first.0.key));
     assert_eq!(world.seed(2, &claim.0).newer.len(), 1);
+    // one that does not know when it shared has no better claim
+    let mut world = self::world();
+    let undated = publication("img", 1, 3, 0);
+    offer(&mut world, 2, &claim, Role::Claims).unwrap();
+    offer(&mut world, 1, &undated, Role::Shares).unwrap();
+    assert_eq!(world.find("img"), Some(claim.0.key));
     // but the content that was shared later does not have it
     let mut world = self::world();
     let later = publication("img", 1, 3, WALL_MS - 5_000);

@@ -49,6 +49,20 @@ fn the_names_of_one_manifest_are_bounded() {
     let one_more = publish_as(&mut world, "one-more", 5);
     assert!(matches!(one_more, Err(Refusal::Full(_))), "{one_more:?}");
     assert_eq!(world.registry.size(), before, "what was refused left something behind");
+    // the other names stay, also if it came as a second upload
+    let (what, hashes) = publication("late", 9, 3, 5);
+    let mut full = World::new(RegistryLimits { names_per_manifest_max: 1, ..RegistryLimits::default() });
+    for (connection, name) in [(1, "late"), (2, "later")] {
+        let offer = shares(&Publication { name: name.parse().unwrap(), ..what.clone() });
+        let begun = full.registry.publish(full.now, WALL_MS, connection, peer(1).addr, offer);
+        assert_eq!(begun, Ok(PublishReply::NeedPage(0)));
+    }
+    let page = page_of(&hashes, 0);
+    assert_eq!(full.page(1, what.key, 0, &page), Ok(PublishReply::Published(None)));
+    let refused = full.page(2, what.key, 0, &page);
+    assert!(matches!(refused, Err(Refusal::Full(_))), "{refused:?}");
+    assert_eq!(full.names(), ["late"]);
+
     publish_as(&mut world, "name-0", 6).expect("it is renewed");
     assert_eq!(world.registry.size(), before);
     world.wait(Duration::from_secs(3600));

@@ -125,6 +125,14 @@ fn what_a_machine_has_under_another_name_is_no_former_version() {
     // a name that it gives up is not its own any more
     world.seed(2, &mine.0);
     assert_eq!(outdated(&world.rollout("img")), [1]);
+    // and a swarm in which nobody has it under the name is not looked at
+    let members_looked_at = |world: &World| {
+        let img = Lookup::Name("img".parse().unwrap());
+        world.registry.breadth_of_fleet(world.now, &img).1
+    };
+    assert_eq!(members_looked_at(&world), 3);
+    world.registry.withdraw(world.now, &peer(1), &[old.0.key]).unwrap();
+    assert_eq!(members_looked_at(&world), 0);
 }
 
 #[test]

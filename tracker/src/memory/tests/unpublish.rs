@@ -151,6 +151,23 @@ fn a_name_that_two_share_stays_with_the_other() {
 }
 
 #[test]
+fn a_sharer_that_takes_no_part_makes_way_for_the_fifth() {
+    let mut world = world();
+    for number in 1..=4 {
+        offer(&mut world, number, &new(), Role::Shares);
+    }
+    world.registry.withdraw(world.now, &peer(2), &[new().0.key]).unwrap();
+    offer(&mut world, 5, &new(), Role::Shares);
+    let kept = |number: u16| Ok(UnpublishReply::SharedBy(peer(number).addr));
+    assert_eq!(
+        unpublish(&mut world, 2, &new(), Unpublish::TakeBack),
+        Err(Refusal::NotYours(peer(1).addr)),
+        "it is not remembered"
+    );
+    assert_eq!(unpublish(&mut world, 5, &new(), Unpublish::TakeBack), kept(1));
+}
+
+#[test]
 fn what_is_removed_goes_when_nobody_else_has_it() {
     let mut world = world();
     offer(&mut world, 1, &new(), Role::Shares);
