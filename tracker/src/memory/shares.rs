@@ -113,7 +113,10 @@ mod tests {
         (addr.parse().unwrap(), PeerId([1; 16]))
     }
 
-    fn shares(of: &[(&str, usize)]) -> EntryShares {
+    /// A peer's address, and how many entries it has.
+    type Entries = (&'static str, usize);
+
+    fn shares(of: &[Entries]) -> EntryShares {
         let mut shares = EntryShares::default();
         of.iter().for_each(|(addr, entries)| shares.set(peer(addr), 0, *entries));
         shares
@@ -122,7 +125,7 @@ mod tests {
     /// Who makes way for five new entries of `10.2.0.1:1`, and how many entries may go.
     #[test]
     fn whoever_has_more_than_its_fair_share_makes_way() {
-        let cases: [(&str, &[(&str, usize)], Option<(&str, usize)>); 11] = [
+        let cases: [(&str, &[Entries], Option<Entries>); 11] = [
             ("nobody has anything", &[], None),
             (
                 "the largest peer of the largest host of another network",

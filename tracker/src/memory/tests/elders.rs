@@ -7,13 +7,13 @@ use crate::memory::member::Member;
 use crate::memory::swarm::Swarm;
 
 /// A swarm in which seeders at these addresses appeared one after the other.
-fn swarm(seeders: &[([u8; 4], u16)]) -> Swarm {
+pub(super) fn swarm(seeders: &[([u8; 4], u16)]) -> Swarm {
     let mut swarm = Swarm::new(Time(0));
     seeders.iter().for_each(|&(ip, port)| join(&mut swarm, &at(ip, port), &seeding(key(1))));
     swarm
 }
 
-fn join(swarm: &mut Swarm, who: &Who, entry: &Announce) {
+pub(super) fn join(swarm: &mut Swarm, who: &Who, entry: &Announce) {
     swarm.add(Time(0), Member::new(Time(0), who, entry));
     swarm.renew(Time(0), (who.addr, who.peer_id), entry);
 }

@@ -10,6 +10,7 @@ mod names;
 mod nat;
 mod newest;
 mod pure;
+mod ranks;
 mod rollout;
 mod sizes;
 mod swarms;
