@@ -81,6 +81,18 @@ fn one_pick_is_open_beside_the_other_requests() {
     assert_eq!(picks, [1, 1, 1, 1, 1, 0, 0], "the first one and as many as requests are open");
 }
 
+/// One is not counted. A single chunk can only come from seeders, and a few are soon passed on by others.
+#[test]
+fn a_small_resource_is_picked_at_few_seeders_and_a_single_chunk_at_many() {
+    for (chunks, open) in [(1, 9), (2, 2), (8, 2), (9, 3), (17, 4), (100, 5)] {
+        let mut bench = Bench::new();
+        bench.join(1, chunks, false);
+        (20..=40).for_each(|at| _ = bench.meet(at, add([])));
+        let picks = (1..=12).map(|at| requests(&bench.meet(at, News::All)).len());
+        assert_eq!(picks.sum::<usize>(), open, "{chunks} chunks");
+    }
+}
+
 /// A chunk usually takes 10 ms. After 20 ms, when all chunks were requested, another peer is asked for one that will
 /// take more than another 15 ms.
 #[test]

@@ -185,3 +185,31 @@ fn a_question_that_ends_before_it_is_served_takes_nothing_from_others() {
     assert!(matches!(next[..], [Action::Grant { ask, .. }] if ask == waiting[1]), "{next:?}");
     assert_eq!(bench.pick(9, window(0..90)).1, [], "the other slots are still taken");
 }
+
+#[test]
+fn what_waits_in_another_swarm_goes_on_when_one_is_left() {
+    let mut bench = Bench::new();
+    (1..=2).for_each(|at| _ = bench.join(at, 90, true));
+    let pick = |bench: &mut Bench, ask: u64, of: u8| {
+        let (ask, peer, key) = (AskId(ask), peer(ask as u8), key(of));
+        bench.on(Event::PickAsked { ask, peer, key, wanted: window(0..90) })
+    };
+    for ask in 1..=6 {
+        assert!(granted(&pick(&mut bench, ask, 1 + (ask % 2) as u8)).is_some());
+    }
+    assert_eq!(pick(&mut bench, 7, 2), [], "the slots are those of all swarms together");
+    assert_eq!(pick(&mut bench, 8, 1), []);
+    let left = bench.on(Event::Leave { key: key(1) });
+    assert!(
+        matches!(left[..], [Action::Refuse { ask: AskId(8), .. }, Action::Grant { ask: AskId(7), .. }]),
+        "{left:?}"
+    );
+}
+
+#[test]
+fn two_chunks_at_most_are_granted_to_a_peer_that_requests_none() {
+    let mut bench = Bench::new();
+    bench.join(1, 90, true);
+    let grants = [(); 3].map(|()| granted(&bench.pick(1, window(0..90)).1));
+    assert_eq!(grants, [Some(ChunkIndex(0)), Some(ChunkIndex(1)), None]);
+}

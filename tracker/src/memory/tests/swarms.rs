@@ -1,6 +1,7 @@
 //! Tests of who takes part in which swarm.
 
 use super::*;
+use crate::memory::swarms::Swarms;
 
 fn small() -> World {
     World::new(RegistryLimits {
@@ -206,6 +207,32 @@ fn another_list_of_the_same_resource_is_a_conflict() {
     assert_eq!(world.registry.peers_of(world.now, key(1).resource).len(), 2);
     let third = world.announce(&peer(4), leeching(with(3)));
     assert!(matches!(third, Err(Refusal::Full(_))), "{third:?}");
+}
+
+/// The places that a small list leaves go to the others.
+#[test]
+fn the_peers_of_a_resource_come_from_all_its_lists() {
+    let mut world = World::new(RegistryLimits::default());
+    let with = |digest: u8| SwarmKey { digest: ListDigest([digest; 32]), ..key(1) };
+    for (digest, peers) in [(1, 0..100), (2, 100..102), (3, 102..202)] {
+        peers.for_each(|number| _ = world.announce(&peer(number), leeching(with(digest))).unwrap());
+    }
+    let told = world.registry.peers_of(world.now, key(1).resource);
+    let of = |digest: u8| told.iter().filter(|entry| entry.key == with(digest)).count();
+    assert_eq!([of(1), of(2), of(3)], [(PEERS_MAX - 2) / 2, 2, (PEERS_MAX - 2) / 2]);
+}
+
+#[test]
+fn a_peer_without_entries_and_connections_leaves_nothing_behind() {
+    let mut swarms = Swarms::new(RegistryLimits::default(), [1; 32]);
+    let (one, other) = (peer(1), peer(2));
+    swarms.arrive(&other);
+    for who in [&one, &other] {
+        swarms.announce(Time(0), who, &[seeding(key(1)), seeding(key(2))], |_| false).unwrap();
+        swarms.withdraw(Time(0), who, &[key(1), key(2)]).unwrap();
+    }
+    assert_eq!(swarms.peers.keys().collect::<Vec<_>>(), [&(other.addr, other.peer_id)]);
+    assert_eq!(swarms.shares.largest((one.addr, one.peer_id)), None);
 }
 
 #[test]

@@ -55,6 +55,19 @@ fn all_that_ends_at_once_ends_in_parts() {
     assert!(sweeps < 40, "{sweeps} sweeps");
 }
 
+#[test]
+fn two_large_swarms_that_end_at_once_end_in_parts() {
+    let mut world = World::new(RegistryLimits::default());
+    for number in 0..900 {
+        world.registry.announce(world.now, &peer(number), &[seeding(key(1)), seeding(key(2))]).unwrap();
+    }
+    world.now = world.now + Duration::from_secs(3600);
+    let first = world.registry.expire(world.now);
+    assert!(first.more && first.work < 1100, "{first:?}");
+    world.wait(Duration::ZERO);
+    assert_eq!(world.registry.size().entries, 0);
+}
+
 /// A machine with very many resources goes. Its swarms are told in parts, too.
 #[test]
 fn a_connection_that_ends_is_noted_in_parts() {
