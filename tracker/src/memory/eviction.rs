@@ -69,6 +69,8 @@ mod tests {
         assert_eq!(first(&[&occupants[..], &[occupant(9, honest, false)]].concat()), Some(9));
         let same_host = [occupant(1, "10.0.0.2:5", true), occupant(2, many, true), occupant(3, many, true)];
         assert_eq!(first(&same_host), Some(2), "ports of one host are told apart after the hosts");
+        let two_machines = [occupant(1, many, true), occupant(2, other, true), occupant(3, honest, true)];
+        assert_eq!(first(&two_machines), Some(2), "the last one of the host with two machines");
         assert_eq!(
             first(&[occupant(2, honest, true), occupant(1, many, true)]),
             Some(2),

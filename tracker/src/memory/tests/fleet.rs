@@ -49,6 +49,10 @@ fn a_rate_is_what_came_in_the_last_seconds() {
     }
     let machine = world.machine(1);
     assert_eq!((machine.bytes_per_s, machine.seen_ms, machine.still_ms), (Some(0), 0, 21_000));
+    world.wait(seconds(2));
+    world.announce_to_fleet(1, 54);
+    let rate = world.machine(1).bytes_per_s.unwrap();
+    assert!((4 * MIB / 10..=4 * MIB / 5).contains(&rate), "{rate} is not over 5 to 10 seconds");
     world.announce_to_fleet(1, 100);
     assert_eq!(world.machine(1).bytes_per_s, None, "who has all has no rate");
 }
