@@ -129,3 +129,20 @@ impl Uploads {
         self.serving.contains_key(&ask) || self.queue.iter().any(|pick| pick.ask == ask)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_latest_slow_peers_are_remembered() {
+        let mut uploads = Uploads::default();
+        let peer = |port: usize| PeerAddr::from(([10, 0, 0, 1], port as u16));
+        (0..SLOW_MAX + 3).for_each(|port| uploads.note_speed(peer(port), true));
+        uploads.note_speed(peer(9), true);
+        uploads.note_speed(peer(5), false);
+        let expected: Vec<PeerAddr> =
+            (3..SLOW_MAX + 3).filter(|port| ![5, 9].contains(port)).chain([9]).map(peer).collect();
+        assert_eq!(uploads.slow, expected);
+    }
+}

@@ -308,6 +308,17 @@ mod tests {
     }
 
     #[test]
+    fn a_far_machine_may_be_asked_for_what_we_are_a_home_of_and_a_near_one_for_anything() {
+        let mut swarm = swarm(1, &[(2, "a"), (5, "b")], Time(0));
+        let homes = homes(&mut swarm);
+        let may_ask = |at: u8| {
+            let member = swarm.members.get(peer(at)).unwrap();
+            (0..256).filter(|&index| swarm.may_ask(member, ChunkIndex(index))).collect::<Vec<u32>>()
+        };
+        assert_eq!((may_ask(5), may_ask(2).len()), (homes, 256));
+    }
+
+    #[test]
     fn a_window_in_the_middle_has_the_same_homes() {
         let mut swarm = swarm(1, &[(2, "a"), (5, "b")], Time(0));
         let whole = homes(&mut swarm);

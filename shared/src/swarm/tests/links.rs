@@ -94,4 +94,8 @@ fn news_count_only_from_a_linked_peer_of_the_swarm() {
     the_request(&bench.on(news(1, 1)));
     bench.on(Event::News { peer: peer(1), key: key(1), news: News::Add(vec![ChunkIndex(2)]) });
     assert_eq!(bench.machine.peers(key(1))[0].have, 2, "news add to what was told before");
+    let mut have = HaveMap::empty(ChunkCount::new(4).unwrap());
+    have.insert(ChunkIndex(3));
+    bench.on(Event::News { peer: peer(1), key: key(1), news: News::Replace(have) });
+    assert_eq!(bench.machine.peers(key(1))[0].have, 1, "or replace it");
 }

@@ -213,3 +213,14 @@ fn two_chunks_at_most_are_granted_to_a_peer_that_requests_none() {
     let grants = [(); 3].map(|()| granted(&bench.pick(1, window(0..90)).1));
     assert_eq!(grants, [Some(ChunkIndex(0)), Some(ChunkIndex(1)), None]);
 }
+
+#[test]
+fn a_question_that_is_known_is_not_asked_again() {
+    let mut bench = Bench::new();
+    bench.join(1, 90, true);
+    (1..=6).for_each(|at| _ = bench.ask(at, ChunkIndex(0)));
+    let (waiting, _) = bench.pick(7, window(0..90));
+    let (key, index) = (key(1), ChunkIndex(1));
+    assert_eq!(bench.on(Event::PickAsked { ask: waiting, peer: peer(8), key, wanted: window(0..90) }), []);
+    assert_eq!(bench.on(Event::ChunkAsked { ask: AskId(1), peer: peer(1), key, index }), []);
+}
