@@ -1,0 +1,238 @@
+//! The authority with its directory, from outside.
+
+use crate::authority::{Authority, Init};
+use crate::enrol::{JoinRequest, Joined, NotEnrolled};
+use crate::error::CaError;
+use crate::revoke::{Revocation, Whom};
+use crate::tokens::{Admission, Mode, NoGrant};
+use crate::{crl, issued::How};
+use rcgen::{CertificateParams, KeyPair};
+use shared::identity::{Node, Role};
+use shared::token::{Secret, TokenId};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+const NOW: u64 = 1_800_000_000;
+const DAY: u64 = 24 * 3600;
+const SECRET: Secret = Secret([9; 16]);
+const TOKEN: TokenId = TokenId([3; 5]);
+
+fn made(dir: &Path) -> Authority {
+    let ca = Authority::init(dir, NOW, &Init { name: "test fleet".to_owned(), life_s: 3650 * DAY }).unwrap();
+    ca.add_token(NOW, token(TOKEN, "web-*")).unwrap();
+    ca
+}
+
+fn token(id: TokenId, nodes: &str) -> Admission {
+    Admission {
+        id,
+        secret: SECRET.digest(),
+        mode: Mode::Require,
+        groups: ["web".parse().unwrap()].into(),
+        nodes: nodes.parse().unwrap(),
+        uses_max: 2,
+        until: NOW + DAY,
+        is_revoked: false,
+        uses: Vec::new(),
+    }
+}
+
+/// A request that asks for more than it may have.
+fn request(key: &KeyPair) -> Vec<u8> {
+    let names = vec!["tracker.tinytorrent.internal".to_owned(), "boss.node.tinytorrent.internal".to_owned()];
+    CertificateParams::new(names).unwrap().serialize_request(key).unwrap().der().to_vec()
+}
+
+fn join(ca: &Authority, now: u64, token: TokenId, name: &str, key: &KeyPair) -> Result<Joined, NotEnrolled> {
+    let wanted = JoinRequest { token, secret: SECRET, node: name.parse().unwrap(), request: &request(key) };
+    ca.join(now, &wanted, 90 * DAY)
+}
+
+fn names_of(certificate: &[u8]) -> Vec<String> {
+    let (_, certificate) = X509Certificate::from_der(certificate).unwrap();
+    let names = certificate.subject_alternative_name().unwrap().unwrap().value;
+    let text = |name: &x509_parser::extensions::GeneralName<'_>| match name {
+        x509_parser::extensions::GeneralName::DNSName(name) => (*name).to_owned(),
+        other => panic!("a name of another kind: {other:?}"),
+    };
+    names.general_names.iter().map(text).collect()
+}
+
+#[test]
+fn a_request_that_asks_for_tracker_gets_what_the_token_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let ca = made(dir.path());
+    let joined = join(&ca, NOW, TOKEN, "web-1", &KeyPair::generate().unwrap()).unwrap();
+    assert_eq!(joined.mode, Mode::Require);
+    let names = names_of(&joined.certified.chain[0]);
+    let due =
+        ["peer.tinytorrent.internal", "web-1.node.tinytorrent.internal", "web.group.tinytorrent.internal"];
+    assert_eq!(names, due);
+    assert_eq!(Node::of_dns_names(names.iter().map(String::as_str)).unwrap(), joined.certified.issued.node);
+}
+
+#[test]
+fn a_token_admits_so_many_keys_and_each_name_has_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let ca = made(dir.path());
+    let (one, two, three) =
+        (KeyPair::generate().unwrap(), KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    join(&ca, NOW, TOKEN, "web-1", &one).unwrap();
+    join(&ca, NOW, TOKEN, "web-1", &one).unwrap();
+    assert!(matches!(join(&ca, NOW, TOKEN, "web-1", &two), Err(NotEnrolled::NameTaken(_))));
+    join(&ca, NOW, TOKEN, "web-2", &two).unwrap();
+    let used_up = join(&ca, NOW, TOKEN, "web-3", &three);
+    assert!(matches!(used_up, Err(NotEnrolled::Token(NoGrant::UsedUp { uses: 2 }))));
+
+    // A token for one name is for a machine that was installed anew.
+    let other = TokenId([4; 5]);
+    ca.add_token(NOW, token(other, "web-1")).unwrap();
+    let renewed = join(&ca, NOW, other, "web-1", &three).unwrap();
+    let old = join(&ca, NOW, TOKEN, "web-1", &one);
+    assert!(matches!(old, Err(NotEnrolled::NameTaken(_))), "{old:?}");
+    ca.renew(NOW, &renewed.certified.chain[0], &request(&three), DAY, 0).unwrap();
+}
+
+#[test]
+fn an_expired_certificate_renews_within_the_grace_and_keeps_its_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let ca = made(dir.path());
+    let key = KeyPair::generate().unwrap();
+    let first = join(&ca, NOW, TOKEN, "web-1", &key).unwrap().certified;
+    let end = first.issued.not_after;
+    let renew = |now, certificate: &[u8], key| ca.renew(now, certificate, &request(key), 90 * DAY, 30 * DAY);
+    let second = renew(end + 30 * DAY, &first.chain[0], &key).unwrap();
+    assert_eq!((&second.issued.node, second.issued.how), (&first.issued.node, How::Renewed));
+    assert!(second.issued.not_after > end && names_of(&second.chain[0]) == names_of(&first.chain[0]));
+    let late = renew(end + 30 * DAY + 1, &first.chain[0], &key);
+    assert!(matches!(late, Err(NotEnrolled::TooLate { not_after }) if not_after == end));
+    let stranger = KeyPair::generate().unwrap();
+    let other = renew(NOW, &first.chain[0], &stranger);
+    assert!(matches!(other, Err(NotEnrolled::OtherKey)));
+    let elsewhere = tempfile::tempdir().unwrap();
+    let foreign = join(&made(elsewhere.path()), NOW, TOKEN, "web-1", &key).unwrap().certified;
+    assert!(matches!(renew(NOW, &foreign.chain[0], &key), Err(NotEnrolled::Foreign)));
+    for garbage in [&b""[..], b"\x30\x82\xff\xff", &[0; 5000]] {
+        assert!(matches!(renew(NOW, garbage, &key), Err(NotEnrolled::Foreign)));
+        assert!(matches!(ca.renew(NOW, &first.chain[0], garbage, DAY, 0), Err(NotEnrolled::Request)));
+    }
+}
+
+#[test]
+fn a_renewed_copy_dies_with_its_node() {
+    let dir = tempfile::tempdir().unwrap();
+    let ca = made(dir.path());
+    let key = KeyPair::generate().unwrap();
+    let first = join(&ca, NOW, TOKEN, "web-1", &key).unwrap().certified;
+    let second = ca.renew(NOW + 1, &first.chain[0], &request(&key), DAY, 0).unwrap();
+    let node = Whom::Node("web-1".parse().unwrap());
+    assert_eq!(ca.revoke(NOW + 2, &node).unwrap(), Revocation { certificates: 2, tokens: 1 });
+    assert_eq!(ca.revoke(NOW + 3, &node).unwrap(), Revocation { certificates: 0, tokens: 0 });
+    for certificate in [&first, &second] {
+        let again = ca.renew(NOW + 4, &certificate.chain[0], &request(&key), DAY, 0);
+        assert!(matches!(again, Err(NotEnrolled::Revoked)));
+    }
+    assert!(matches!(join(&ca, NOW, TOKEN, "web-2", &key), Err(NotEnrolled::Token(NoGrant::Revoked))));
+    assert!(matches!(ca.revoke(NOW, &Whom::Node("web-7".parse().unwrap())), Err(CaError::Unknown(_))));
+    assert!(matches!(ca.revoke(NOW, &Whom::Serial(vec![1])), Err(CaError::Unknown(_))));
+}
+
+#[test]
+fn what_a_killed_process_left_is_made_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let ca = made(dir.path());
+    join(&ca, NOW, TOKEN, "web-1", &KeyPair::generate().unwrap()).unwrap();
+    let before = fs::read(dir.path().join("crl.der")).unwrap();
+    ca.revoke(NOW + 5, &Whom::Node("web-1".parse().unwrap())).unwrap();
+    let number = |list: &[u8]| crl::number_and_date(list).unwrap().0;
+
+    // Killed between the list and its signed form, and once while a file was written.
+    fs::write(dir.path().join("crl.der"), &before).unwrap();
+    fs::write(dir.path().join("tokens.new"), "half").unwrap();
+    let healed = Authority::open(dir.path()).unwrap().refresh(NOW + 6).unwrap();
+    assert!(number(&healed) > number(&before));
+    assert_eq!(fs::read(dir.path().join("crl.der")).unwrap(), healed);
+    assert_eq!(ca.refresh(NOW + 7).unwrap(), healed, "a fresh list stays");
+    assert_eq!(ca.refresh(NOW - 1000).unwrap(), healed, "also after the clock jumped back");
+    assert!(number(&ca.refresh(NOW + 2 * DAY).unwrap()) > number(&healed));
+    ca.add_token(NOW, token(TokenId([8; 5]), "*")).unwrap();
+
+    // A torn line is followed by a whole one.
+    let issued = dir.path().join("issued");
+    let whole = fs::read(&issued).unwrap();
+    fs::write(&issued, [&whole, &whole[20..90]].concat()).unwrap();
+    let node = Node { name: "x".parse().unwrap(), roles: [Role::Tracker].into(), groups: [].into() };
+    ca.issue(NOW, &node, &KeyPair::generate().unwrap(), DAY).unwrap();
+    assert_eq!(ca.contents().unwrap().0.entries.len(), 2);
+}
+
+#[test]
+fn a_directory_is_private_and_made_once() {
+    let outer = tempfile::tempdir().unwrap();
+    let dir = outer.path().join("ca");
+    made(&dir);
+    let mode = |name: &str| fs::metadata(dir.join(name)).unwrap().permissions().mode() & 0o7777;
+    assert_eq!(mode("."), 0o700);
+    for (name, due) in
+        [("ca.key", 0o600), ("issued", 0o600), ("tokens", 0o600), ("revoked", 0o600), ("ca.pem", 0o644)]
+    {
+        assert_eq!(mode(name), due, "{name}");
+    }
+    let again = Authority::init(&dir, NOW, &Init { name: "x".to_owned(), life_s: DAY });
+    assert!(matches!(again, Err(CaError::Exists(_))));
+
+    // An attempt that was killed is repeated; what has issued something is not made anew.
+    fs::remove_file(dir.join("ca.pem")).unwrap();
+    let ca = made(&dir);
+    join(&ca, NOW, TOKEN, "web-1", &KeyPair::generate().unwrap()).unwrap();
+    let pem = fs::read(dir.join("ca.pem")).unwrap();
+    fs::remove_file(dir.join("ca.pem")).unwrap();
+    let over = Authority::init(&dir, NOW, &Init { name: "x".to_owned(), life_s: DAY });
+    assert!(matches!(over, Err(CaError::Exists(_))));
+    fs::write(dir.join("ca.pem"), pem).unwrap();
+    fs::set_permissions(dir.join("ca.key"), fs::Permissions::from_mode(0o640)).unwrap();
+    assert!(matches!(Authority::open(&dir), Err(CaError::OthersMayRead { mode: 0o640, .. })));
+    assert!(matches!(Authority::open(outer.path()), Err(CaError::Missing(_))));
+}
+
+#[test]
+fn without_its_key_or_outside_of_its_time_nothing_is_signed_or_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let ca = made(dir.path());
+    let key = KeyPair::generate().unwrap();
+    for now in [NOW - 2 * DAY, NOW + 4000 * DAY, u64::MAX] {
+        let node = Node { name: "x".parse().unwrap(), roles: [Role::Peer].into(), groups: [].into() };
+        assert!(matches!(ca.issue(now, &node, &key, DAY), Err(CaError::OutOfTime { .. })), "{now}");
+    }
+    fs::rename(dir.path().join("ca.key"), dir.path().join("away")).unwrap();
+    let without = Authority::open(dir.path()).unwrap();
+    assert!(matches!(join(&without, NOW, TOKEN, "web-1", &key), Err(NotEnrolled::Ca(CaError::NoKey(_)))));
+    assert_eq!(without.contents().unwrap().1.0[0].uses, []);
+    fs::write(dir.path().join("ca.key"), key.serialize_pem()).unwrap();
+    fs::set_permissions(dir.path().join("ca.key"), fs::Permissions::from_mode(0o600)).unwrap();
+    assert!(matches!(Authority::open(dir.path()), Err(CaError::NotAPair(_))));
+}
+
+#[test]
+fn several_processes_lose_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    made(dir.path());
+    std::thread::scope(|scope| {
+        for thread in 0..3_u8 {
+            let dir = dir.path();
+            scope.spawn(move || {
+                let ca = Authority::open(dir).unwrap();
+                for n in 0..3_u8 {
+                    let id = TokenId([10 + thread, n, 0, 0, 0]);
+                    ca.add_token(NOW, token(id, "*")).unwrap();
+                    join(&ca, NOW, id, &format!("m-{thread}-{n}"), &KeyPair::generate().unwrap()).unwrap();
+                }
+            });
+        }
+    });
+    let (list, tokens, _) = Authority::open(dir.path()).unwrap().contents().unwrap();
+    assert_eq!((list.entries.len(), tokens.0.len()), (9, 10));
+    assert!(tokens.0.iter().skip(1).all(|token| token.uses.len() == 1));
+}
