@@ -160,3 +160,20 @@ fn receive_rest(rig: &mut Rig, manifest: &Manifest, bytes: &[u8]) {
 fn take_away(path: &std::path::Path) {
     if path.is_dir() { drop(fs::remove_dir_all(path)) } else { drop(fs::remove_file(path)) }
 }
+
+/// Chunks that still arrive must not wait for room, and nobody may wait for a hash that is not wanted.
+#[tokio::test]
+async fn a_download_that_is_removed_ends_all_who_work_for_it() {
+    let (mut rig, bytes) = (Rig::new(), bytes(2));
+    let manifest = manifest_of("x", &bytes);
+    rig.get(&manifest, false).await.unwrap();
+    let Phase::Fetching(fetching) = &rig.driver.library.get(manifest.key()).unwrap().phase else {
+        panic!("no download")
+    };
+    let (download, zeros) = (fetching.download.clone(), fetching.zeros_work.clone());
+    assert!(!download.unnoted.has_ended() && zeros.is_wanted());
+    rig.driver.remove("x", false, &user(1000)).unwrap();
+    rig.until("its work ends", |_| download.unnoted.has_ended() && !zeros.is_wanted()).await;
+    let hashed = tokio::time::timeout(CAP, download.whole.clone().finished()).await;
+    assert_eq!(hashed.expect("it does not wait"), None);
+}
