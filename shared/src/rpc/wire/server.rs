@@ -4,6 +4,7 @@ use super::budget::Budget;
 use super::end::LinkEnd;
 use super::frames::Decoder;
 use super::greeted::Greeted;
+use super::heads::Frame;
 use super::meter::Meter;
 use super::sideband::Sideband;
 use super::transport::Wire;
@@ -103,12 +104,7 @@ where
     T::Resp: Message + Serialize + DeserializeOwned,
 {
     let greeted = options.greeted.clone();
-    let decoder = Decoder::new(Some(greeted.clone()), options.meter.clone());
-    let wire: Wire<S, ClientMessage<T::Req>, Response<T::Resp>> =
-        Wire::new(io, decoder, options.write_timeout)
-            .with_sideband(options.sideband.clone())
-            .with_budget(options.budget.clone())
-            .with_unread(options.unread.as_ref());
+    let wire: Wire<S, ClientMessage<T::Req>, Response<T::Resp>> = transport(io, &options);
     // Answers to canceled calls wait in this buffer and do not count as open calls.
     let config = Config { pending_response_buffer: options.requests_max };
     let channel = BaseChannel::new(config, wire).max_concurrent_requests(options.requests_max);
@@ -165,6 +161,20 @@ where
             }
         }
     }
+}
+
+/// The messages on a connection, within its limits.
+fn transport<S, In, Out>(io: S, options: &ServerOptions) -> Wire<S, In, Out>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    In: Frame,
+    Out: Frame,
+{
+    let decoder = Decoder::new(Some(options.greeted.clone()), options.meter.clone());
+    Wire::new(io, decoder, options.write_timeout)
+        .with_sideband(options.sideband.clone())
+        .with_budget(options.budget.clone())
+        .with_unread(options.unread.as_ref())
 }
 
 /// The time of the next check, or the reason why the connection ends.
