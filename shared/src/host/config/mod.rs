@@ -1,7 +1,8 @@
 //! The configuration of a program: every key with its default, its unit and a description.
 //!
 //! Reading order: `daemon` and `tracker` declare the keys with `settings!`; `units` and `values` have the types of
-//! their values (`glob`, `network`: patterns of names, and networks), `rules` the tables of rules; `setting` converts those from and to TOML; `files` reads the config file and finds its `drop_ins`;
+//! their values (`glob`, `network`: patterns of names, and networks; `rule_values`: keys and callers), `rules` the tables
+//! of rules; `setting` converts values from and to TOML; `files` reads the config file and finds its `drop_ins`;
 //! `layers` combines what the files say, and `field` makes one configuration of it. The paths of the files are in
 //! [`paths`](super::paths).
 
@@ -15,6 +16,7 @@ mod glob;
 mod key;
 mod layers;
 mod network;
+mod rule_values;
 mod rules;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod sample;
@@ -33,7 +35,8 @@ pub use files::Files;
 pub use glob::{BadGlob, Glob};
 pub use key::{Key, Shape};
 pub use network::{HostPort, Network};
-pub use rules::{AllowRule, BadRule, TrustKey, TrustRule, Who};
+pub use rule_values::{BadRule, TrustKey, Who};
+pub use rules::{AllowRule, TrustRule};
 pub use tracker::TrackerConfig;
 pub use units::{BadUnit, ByteSize, FileMode, Rate, RateLimit, Span};
 pub use values::{BadValue, CongestionControl, GroupName, ListenAddr, ReuseScope, Zone};
