@@ -210,7 +210,9 @@ where
     fn note_flushed(&mut self) {
         self.note_traffic();
         (self.unflushed, self.below) = (false, 0);
-        if let Some(written) = self.body.take().and_then(|body| body.written) {
+        let Some(body) = self.body.take() else { return };
+        // Whoever owns the bytes looks at this when they are dropped, at the end of this function.
+        if let Some(written) = &body.written {
             written.set();
         }
     }

@@ -93,7 +93,7 @@ async fn a_body_is_dropped_when_it_is_flushed() {
     assert_eq!((fake.chunks(), fake.is_written()), (1, false), "dropped before it was flushed");
     near.read_exact(&mut [0]).await.unwrap();
     until("the chunk is dropped", || fake.chunks() == 0).await;
-    assert!(fake.is_written());
+    assert_eq!((fake.is_written(), fake.seen_written()), (true, 1), "its owner sees that it was written");
 }
 
 #[tokio::test(start_paused = true)]

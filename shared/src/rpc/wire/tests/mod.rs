@@ -36,6 +36,8 @@ struct Fake {
     chunks: Arc<Count>,
     /// Whether the last chunk was written.
     written: Arc<Mutex<Option<Written>>>,
+    /// The number of chunks that saw, when they were dropped, that they were written.
+    seen_written: Arc<AtomicUsize>,
 }
 
 /// Counts living objects, and the most that lived at once.
@@ -61,12 +63,24 @@ impl Drop for Guard {
     }
 }
 
-/// A chunk's bytes with a guard, as an upload slot would be.
-struct Held(Vec<u8>, #[expect(dead_code, reason = "it is there to be dropped")] Guard);
+/// A chunk's bytes with a guard. As an upload slot does, it looks at its end whether all bytes were written.
+struct Held {
+    bytes: Vec<u8>,
+    written: Written,
+    /// The number of chunks that saw at their end that all bytes were written.
+    seen_written: Arc<AtomicUsize>,
+    _guard: Guard,
+}
 
 impl AsRef<[u8]> for Held {
     fn as_ref(&self) -> &[u8] {
-        &self.0
+        &self.bytes
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.seen_written.fetch_add(usize::from(self.written.is_set()), Ordering::SeqCst);
     }
 }
 
@@ -95,8 +109,13 @@ impl Peer for Fake {
     /// Chunks from 1,000 on are too large.
     async fn get_chunk(self, _: Context, _: SwarmKey, index: ChunkIndex) -> ChunkReply {
         let bytes = CHUNK_BYTES as usize + usize::from(index.0 >= 1000);
-        let held = Held(vec![index.0 as u8; bytes], Guard::new(&self.chunks));
         let written = self.written.lock().unwrap().insert(Written::default()).clone();
+        let held = Held {
+            bytes: vec![index.0 as u8; bytes],
+            written: written.clone(),
+            seen_written: self.seen_written.clone(),
+            _guard: Guard::new(&self.chunks),
+        };
         ChunkReply::Chunk(Payload { bytes: Bytes::from_owner(held), written: Some(written) })
     }
 
@@ -136,6 +155,10 @@ impl Fake {
 
     fn is_written(&self) -> bool {
         self.written.lock().unwrap().as_ref().is_some_and(Written::is_set)
+    }
+
+    fn seen_written(&self) -> usize {
+        self.seen_written.load(Ordering::SeqCst)
     }
 
     fn chunks(&self) -> usize {
