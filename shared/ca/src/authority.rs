@@ -243,10 +243,7 @@ fn common_name(name: &str) -> DistinguishedName {
 /// The authority's key, if it is there, and if it belongs to the public key.
 fn key_of(directory: &Directory, public_key: &[u8]) -> Result<Option<KeyPair>, CaError> {
     let path = directory.key();
-    let pem = match disk::read(&path) {
-        Ok(None) => return Ok(None),
-        pem => pem?.unwrap_or_default(),
-    };
+    let Some(pem) = disk::read(&path)? else { return Ok(None) };
     let mode = disk::mode(&path)?;
     if mode & 0o077 != 0 {
         return Err(CaError::OthersMayRead { path, mode });

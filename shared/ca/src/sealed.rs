@@ -1,5 +1,6 @@
 //! Text files with a version in their first line and a checksum in the last one. Pure.
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 /// The first line: what the file is, and the version of its format.
@@ -46,16 +47,12 @@ pub(crate) fn checksum(content: &str) -> String {
 
 /// Bytes as hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(bytes)
 }
 
 /// The bytes that hexadecimal digits in lower case stand for; `None` for any other text.
 pub(crate) fn unhex(digits: &str) -> Option<Vec<u8>> {
-    let is_hex = digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    if !is_hex || !digits.len().is_multiple_of(2) {
-        return None;
-    }
-    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).ok()).collect()
+    HEXLOWER.decode(digits.as_bytes()).ok()
 }
 
 /// The 32 bytes of a digest as text.
