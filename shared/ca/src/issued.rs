@@ -137,7 +137,9 @@ impl List {
 
     /// The file for these entries.
     pub fn to_file<'a>(entries: impl Iterator<Item = &'a Issued>) -> String {
-        entries.fold(FIRST.to_owned(), |file, entry| format!("{file}{entry}\n"))
+        let mut file = FIRST.to_owned();
+        entries.for_each(|entry| file += &format!("{entry}\n"));
+        file
     }
 
     /// The certificate with this serial number.

@@ -43,9 +43,11 @@ impl Revocations {
 
     /// The lines of the file.
     pub(crate) fn to_lines(&self) -> String {
-        self.entries.iter().fold(format!("number {}\n", self.number), |lines, entry| {
-            format!("{lines}{} {} {} {}\n", hex(&entry.serial), entry.node, entry.at, entry.not_after)
-        })
+        let mut lines = format!("number {}\n", self.number);
+        for Revoked { serial, node, at, not_after } in &self.entries {
+            lines += &format!("{} {node} {at} {not_after}\n", hex(serial));
+        }
+        lines
     }
 
     /// Reads the lines of a file; `None` if one of them makes no sense.
