@@ -11,33 +11,11 @@ use shared::chunk::CHUNKS_MAX;
 use shared::id::{ChunkHash, ResourceId};
 use shared::manifest::Manifest;
 use shared::signature::{NotVerified, PublicKey, SignatureText};
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::Cursor;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-struct Counting;
-
-// SAFETY: the system's allocator does all the work; beside it numbers are kept.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = NOW.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        PEAK.fetch_max(now, Ordering::Relaxed);
-        // SAFETY: as the caller promised.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: as the caller promised.
-        unsafe { System.dealloc(place, layout) }
-    }
-}
+/// The allocator with which the decoders of the fuzz targets are limited.
+#[path = "../../tests/fuzz/src/memory.rs"]
+mod memory;
 
 /// The text has 273 MB.
 #[test]
@@ -55,11 +33,9 @@ fn the_largest_manifest_is_checked_in_little_memory() {
     let signature: SignatureText = signed.to_string().parse().unwrap();
     let key: PublicKey = keys.pk.to_box().unwrap().into_string().parse().unwrap();
 
-    let before = NOW.load(Ordering::Relaxed);
-    PEAK.store(before, Ordering::Relaxed);
-    assert_eq!(key.verify(&manifest, &signature), Ok(()));
-    let other = manifest.with_name("m".parse().unwrap());
-    assert_eq!(key.verify(&other, &signature), Err(NotVerified::Wrong));
-    let most = PEAK.load(Ordering::Relaxed) - before;
-    assert!(most <= 1 << 20, "{most} bytes were allocated, not 1 MiB");
+    memory::bounded(1 << 20, 0, || {
+        assert_eq!(key.verify(&manifest, &signature), Ok(()));
+        let other = manifest.with_name("m".parse().unwrap());
+        assert_eq!(key.verify(&other, &signature), Err(NotVerified::Wrong));
+    });
 }
