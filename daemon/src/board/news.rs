@@ -228,7 +228,7 @@ mod tests {
         assert_eq!(board.lock().changed_since(5), Some(Vec::new()));
         (0..LATEST_MAX).for_each(|_| board.remove(key(9)));
         assert_eq!(board.lock().changed_since(5), Some(vec![key(9); LATEST_MAX]));
-        assert_eq!(board.lock().changed_since(4), None, "only so many are remembered");
+        assert_eq!(board.lock().changed_since(4), None, "the change before the last LATEST_MAX is forgotten");
     }
 
     #[test]

@@ -81,7 +81,7 @@ pub enum NoGrant {
     },
     /// It admitted as many machines as it may.
     UsedUp {
-        /// So many.
+        /// The number of machines that it admitted.
         uses: u32,
     },
     /// It was revoked.

@@ -85,7 +85,10 @@ fn who_is_gone_is_remembered_for_an_hour() {
     let seen: Vec<_> = fleet.machines.iter().map(|machine| (machine.presence, machine.have)).collect();
     let expected = [(Presence::Here, 100), (Presence::Left, 40), (Presence::Lost, 60), (Presence::Left, 100)];
     assert_eq!(seen, expected);
-    assert!(fleet.machines.iter().all(|machine| machine.bytes_per_s.is_none()), "who is gone has no rate");
+    assert!(
+        fleet.machines.iter().all(|machine| machine.bytes_per_s.is_none()),
+        "a machine that is gone has no rate, and the seeder fetches nothing"
+    );
 
     world.announce_to_fleet(2, 50);
     assert_eq!(world.machine(2).presence, Presence::Here);
