@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 /// The test that runs the seeds.
 const TEST: &str = "whole::seeds::many";
 
-/// The seeds of CI. They take about a minute on two fast cores, and must stay below three minutes on slow ones.
+/// The seeds of CI. They take half a minute on two fast cores, and must stay below three minutes on slow ones.
 const SEEDS_IN_CI: u64 = 180;
 
 /// From this number of seeds on the tests are built with optimization: building them takes minutes, and each seed then

@@ -24,7 +24,7 @@ const ALL_TESTS_TIMEOUT_S: u32 = 900;
 const BUILD_TIMEOUT_S: u32 = 600;
 
 /// The packages that Cargo.toml builds with optimization for tests too. Here they are built without it: each mutant is a
-/// build, which then takes a tenth of the time, and their tests take twice the time.
+/// build, which then takes a fifth of the time, and their tests take twice the time.
 const OPTIMIZED: [&str; 2] = ["shared", "tracker"];
 
 /// The exit codes of cargo-mutants when it has done its work: all were caught; some survive; some timed out.
