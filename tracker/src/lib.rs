@@ -3,11 +3,14 @@
 //!
 //! Reading order: [`start`] (from the command line to the end) → [`server`] (connections) → `service` (calls) →
 //! [`memory`] (the data). `pool` limits the connections, `call_rate` the rate of their calls, and `lines` what they
-//! cause in the log; `date` dates publications; [`rights`] says what a caller may do.
+//! cause in the log; `diary` says what the log and callers are told of publications; `date` dates them. [`rights`] says
+//! what a caller may do, and `allowed` applies that to the calls.
 
+mod allowed;
 mod call_rate;
 pub mod cli;
 mod date;
+mod diary;
 mod lines;
 pub mod memory;
 mod pool;

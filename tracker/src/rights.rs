@@ -6,35 +6,19 @@
 use shared::host::config::{AllowRule, Glob, Who};
 use shared::identity::Node;
 use shared::name::ResourceName;
-use std::fmt;
+use shared::rpc::tracker::{NotAllowed, Right, WHOM_BYTES_MAX};
 use std::sync::Arc;
 
-/// What a caller wants to do with a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Right {
-    /// Publish the name, or take it back.
-    Publish,
-    /// Find the name, list it, and get peers of it.
-    Fetch,
-    /// See the progress of all machines with it.
-    Watch,
-}
+/// Limits the names of a resource that are looked at, newest first, to decide what a caller may do with it. A resource
+/// rarely has more than one.
+const NAMES_LOOKED_AT_MAX: usize = 64;
 
-impl Right {
-    fn verb(self) -> &'static str {
-        match self {
-            Right::Publish => "publish",
-            Right::Fetch => "fetch",
-            Right::Watch => "watch",
-        }
-    }
-
-    fn patterns(self, rule: &AllowRule) -> &[Glob] {
-        match self {
-            Right::Publish => &rule.publish,
-            Right::Fetch => &rule.fetch,
-            Right::Watch => &rule.watch,
-        }
+/// The patterns by which a rule gives a right.
+fn patterns(right: Right, rule: &AllowRule) -> &[Glob] {
+    match right {
+        Right::Publish => &rule.publish,
+        Right::Fetch => &rule.fetch,
+        Right::Watch => &rule.watch,
     }
 }
 
@@ -80,49 +64,102 @@ pub struct Granted {
     mine: Vec<usize>,
 }
 
-/// Why a caller may not do something. It is told to the caller, and has nothing in it but who the caller is and what the
-/// administrator has written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NotAllowed {
-    /// Who the caller is: "web-1 (group web)".
-    pub you: String,
-    /// What was refused.
-    pub right: Right,
-    /// For which name.
-    pub name: ResourceName,
-    /// The first rule that gives this name to anybody: its number, counted from 1, and whom it gives it to.
-    pub rule: Option<(usize, String)>,
-}
-
-impl fmt::Display for NotAllowed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} may not {} {}: ", self.you, self.right.verb(), self.name)?;
-        match &self.rule {
-            Some((number, whom)) => write!(f, "rule {number} of [[allow]] gives it to {whom}"),
-            None => f.write_str("no rule of [[allow]] gives it to anybody"),
-        }
-    }
-}
-
-impl std::error::Error for NotAllowed {}
-
 impl Granted {
+    /// Whether there are no rules at all, so that everybody may do everything.
+    pub fn is_everything(&self) -> bool {
+        self.rules.is_empty()
+    }
+
     /// Whether the caller may do this with the name.
     ///
     /// # Errors
     ///
     /// When no rule allows it; the error names the rule that allows it to others.
     pub fn may(&self, right: Right, name: &ResourceName) -> Result<(), NotAllowed> {
-        let gives = |rule: &AllowRule| right.patterns(rule).iter().any(|glob| glob.matches(name.as_str()));
-        if self.rules.is_empty() || self.mine.iter().any(|&index| gives(&self.rules[index])) {
-            return Ok(());
+        match self.has(right, name.as_str()) {
+            true => Ok(()),
+            false => Err(self.refusal(right, Some(name.clone()))),
         }
-        let rule = self.rules.iter().enumerate().find(|(_, rule)| gives(rule)).map(|(index, rule)| {
-            let whom: Vec<String> = rule.who.iter().map(ToString::to_string).collect();
-            (index + 1, whom.join(", "))
-        });
-        Err(NotAllowed { you: self.you.clone(), right, name: name.clone(), rule })
     }
+
+    /// Whether the caller may fetch the name. Whoever may publish it may fetch it as well: it has the file.
+    pub fn may_take_part(&self, name: &ResourceName) -> bool {
+        self.has(Right::Fetch, name.as_str()) || self.has(Right::Publish, name.as_str())
+    }
+
+    /// Whether the caller may do this with a resource that is published under these names. One of them is enough. A
+    /// resource without a name belongs to those who may do this with every name.
+    ///
+    /// # Errors
+    ///
+    /// When no rule allows it. The error names neither a name nor a rule, because the caller may not know the names.
+    pub fn may_any<'a>(
+        &self,
+        right: Right,
+        names: impl Iterator<Item = &'a ResourceName>,
+    ) -> Result<(), NotAllowed> {
+        let mut names = names.take(NAMES_LOOKED_AT_MAX).peekable();
+        let may = match names.peek() {
+            None => self.has_every(right),
+            Some(_) => names.any(|name| self.has(right, name.as_str())),
+        };
+        if may { Ok(()) } else { Err(self.refusal(right, None)) }
+    }
+
+    /// Whether the caller may take part in the swarm of a resource: the catalogue has it under `published`, and the caller
+    /// says that it is called `told`.
+    ///
+    /// # Errors
+    ///
+    /// When no rule allows it; as that of [`Granted::may`] if nothing but the caller's own word says what it is called.
+    pub fn may_join<'a>(
+        &self,
+        published: impl Iterator<Item = &'a ResourceName>,
+        told: &[ResourceName],
+    ) -> Result<(), NotAllowed> {
+        let mut published = published.take(NAMES_LOOKED_AT_MAX).peekable();
+        let (is_published, first) = (published.peek().is_some(), told.first());
+        let may = match (is_published, first) {
+            _ if self.is_everything() => true,
+            (true, _) => published.any(|name| self.may_take_part(name)),
+            (false, Some(_)) => told.iter().any(|name| self.may_take_part(name)),
+            (false, None) => self.has_every(Right::Fetch),
+        };
+        if may { Ok(()) } else { Err(self.refusal(Right::Fetch, first.cloned())) }
+    }
+
+    fn has(&self, right: Right, name: &str) -> bool {
+        self.rules.is_empty() || self.mine.iter().any(|&index| gives(&self.rules[index], right, name))
+    }
+
+    /// Whether a rule gives the right for all names, by the pattern `*`.
+    fn has_every(&self, right: Right) -> bool {
+        let gives_all = |&index: &usize| patterns(right, &self.rules[index]).iter().any(Glob::is_all);
+        self.rules.is_empty() || self.mine.iter().any(gives_all)
+    }
+
+    fn refusal(&self, right: Right, name: Option<ResourceName>) -> NotAllowed {
+        let gives_it = |rule: &AllowRule| name.as_ref().is_some_and(|name| gives(rule, right, name.as_str()));
+        let rule = self.rules.iter().zip(1..).find(|(rule, _)| gives_it(rule));
+        let rule = rule.map(|(rule, number)| {
+            let whom: Vec<String> = rule.who.iter().map(ToString::to_string).collect();
+            (number, cut(whom.join(", ")))
+        });
+        NotAllowed { you: cut(self.you.clone()), right, name, rule }
+    }
+}
+
+fn gives(rule: &AllowRule, right: Right, name: &str) -> bool {
+    patterns(right, rule).iter().any(|glob| glob.matches(name))
+}
+
+/// At most [`WHOM_BYTES_MAX`] bytes of a text.
+fn cut(mut text: String) -> String {
+    if text.len() > WHOM_BYTES_MAX {
+        text.truncate(text.floor_char_boundary(WHOM_BYTES_MAX - '…'.len_utf8()));
+        text.push('…');
+    }
+    text
 }
 
 #[cfg(test)]
@@ -212,6 +249,49 @@ mod tests {
         assert_eq!(
             told(None, "os.img"),
             "an anonymous caller may not publish os.img: no rule of [[allow]] gives it to anybody"
+        );
+    }
+
+    #[test]
+    fn a_resource_is_judged_by_its_names_and_without_one_by_all_names() {
+        let some = Rights::new(vec![rule(&["*"], &["mine-*"], &["app-*"], &[])]).of(None);
+        let all = Rights::new(vec![rule(&["*"], &[], &["app-*", "*"], &[])]).of(None);
+        let names = |texts: &[&str]| -> Vec<ResourceName> {
+            texts.iter().map(|text| text.parse().unwrap()).collect()
+        };
+        for (published, told, some_may, all_may) in [
+            (&["app-1"][..], &[][..], true, true),
+            (&["os", "app-1"], &[], true, true),
+            (&["mine-1"], &[], true, true), // whoever publishes it has it
+            (&["os"], &["app-1"], false, true),
+            (&[], &["app-1"], true, true),
+            (&[], &["os"], false, true),
+            (&[], &[], false, true),
+        ] {
+            let (published, told) = (names(published), names(told));
+            let may = |granted: &Granted| granted.may_join(published.iter(), &told).is_ok();
+            assert_eq!((may(&some), may(&all)), (some_may, all_may), "{published:?} {told:?}");
+        }
+        assert!(some.may_any(Right::Fetch, names(&["os", "app-1"]).iter()).is_ok());
+        assert!(some.may_any(Right::Fetch, names(&["mine-1"]).iter()).is_err());
+        assert!(Rights::default().of(None).may_join([].iter(), &[]).is_ok());
+        assert_eq!(
+            some.may_any(Right::Fetch, names(&["os"]).iter()).unwrap_err().to_string(),
+            "an anonymous caller may not fetch this file: no rule of [[allow]] gives it to anybody"
+        );
+    }
+
+    #[test]
+    fn a_long_list_of_those_who_may_is_cut() {
+        let who: Vec<String> = (0..100).map(|number| format!("node:web-{number}")).collect();
+        let who: Vec<&str> = who.iter().map(String::as_str).collect();
+        let refusal = Rights::new(vec![rule(&who, &["x"], &[], &[])])
+            .of(None)
+            .may(Right::Publish, &"x".parse().unwrap());
+        let (_, whom) = refusal.unwrap_err().rule.unwrap();
+        assert!(
+            whom.len() <= WHOM_BYTES_MAX && whom.starts_with("node:web-0, ") && whom.ends_with('…'),
+            "{whom}"
         );
     }
 }

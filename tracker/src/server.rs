@@ -2,6 +2,7 @@
 
 use crate::memory::{RegistryLimits, Size};
 use crate::pool::ConnectionPool;
+use crate::rights::Rights;
 use crate::service::{TrackerConnection, TrackerState};
 use shared::host::config::TrackerConfig;
 use shared::id::ResourceId;
@@ -106,9 +107,11 @@ impl Core {
     /// A tracker that knows nothing yet. It draws its random numbers from `seed`. By `epoch`, a random number, daemons
     /// notice that a tracker has restarted.
     pub fn new(config: &TrackerConfig, seed: [u8; 32], epoch: u64) -> Core {
+        let state = TrackerState::new(limits(config), seed, epoch);
+        state.set_rights(Rights::new(config.allow.clone()));
         Core {
             pool: ConnectionPool::new(count(config.connections_max), count(config.unknown_connections_max)),
-            state: Arc::new(TrackerState::new(limits(config), seed, epoch)),
+            state: Arc::new(state),
             unread: Unread::new(UNREAD_BYTES_MAX),
         }
     }
@@ -181,10 +184,11 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Applies the limits of a configuration. Existing connections and entries stay.
-    pub fn set_limits(&self, config: &TrackerConfig) {
+    /// Applies the limits and rules of a configuration. Existing connections and entries stay.
+    pub fn configure(&self, config: &TrackerConfig) {
         self.pool.set(count(config.connections_max), count(config.unknown_connections_max));
         self.state.set_limits(limits(config));
+        self.state.set_rights(Rights::new(config.allow.clone()));
     }
 
     /// Peers of a resource, drawn at random, at most [`PEERS_MAX`](shared::rpc::tracker::PEERS_MAX), as the tracker

@@ -1,26 +1,27 @@
-//! Answers the calls. Each call accesses the registry briefly.
+//! Answers the calls. Each call accesses the registry briefly. What the caller may do and see is decided in `allowed`.
 
+use crate::allowed;
 use crate::call_rate::{CALL, CallRate, HASHES, OFFER, PAGE, PASSED, WALKED};
 use crate::date::Date;
+use crate::diary::{Published, error, log_publish, log_unpublish};
 use crate::lines::Lines;
 use crate::memory::{Refusal, Registry, RegistryLimits, Size, Who, known_as, seen_from};
 use crate::pool::ConnectionPlace;
-use shared::chunk::ChunkCount;
+use crate::rights::{Granted, Rights};
 use shared::hostname::{HOSTNAME_BYTES_MAX, cleaned};
 use shared::id::{ResourceId, SwarmKey};
 use shared::name::ResourceName;
-use shared::plain::size;
 use shared::rpc::peer::ZONE_BYTES_MAX;
 use shared::rpc::tracker::{
-    Announce, AnnounceReply, Fleet, FleetPlace, ListEntry, Lookup, ManifestPage, Namesake, OFFERS_MAX, Offer,
-    PAGE_HASHES, PeerEntry, Publication, PublishReply, ResourceEntry, Tracker, TrackerError, TrackerHello,
-    TrackerWelcome, Unpublish, UnpublishReply,
+    ANNOUNCE_MAX, Announce, AnnounceReply, Fleet, FleetPlace, LIST_MAX, ListEntry, Lookup, ManifestPage,
+    Namesake, OFFERS_MAX, Offer, PAGE_HASHES, PeerEntry, PublishReply, ResourceEntry, Right, Tracker,
+    TrackerError, TrackerHello, TrackerWelcome, Unpublish, UnpublishReply,
 };
 use shared::rpc::wire::Greeted;
 use shared::rpc::{PROTOCOL_VERSION, Payload, WrongVersion};
 use shared::swarm::Time;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Instant;
 use tarpc::context::Context;
 
@@ -28,6 +29,7 @@ use tarpc::context::Context;
 #[derive(Debug)]
 pub(crate) struct TrackerState {
     registry: Mutex<Registry>,
+    rights: RwLock<Rights>,
     start: Instant,
     date: Date,
     epoch: u64,
@@ -37,7 +39,8 @@ impl TrackerState {
     /// An empty memory. It draws its random numbers from `seed`; `epoch` tells the daemons this start from others.
     pub(crate) fn new(limits: RegistryLimits, seed: [u8; 32], epoch: u64) -> TrackerState {
         let registry = Mutex::new(Registry::new(limits, seed));
-        TrackerState { registry, start: Instant::now(), date: Date::new(), epoch }
+        let rights = RwLock::default();
+        TrackerState { registry, rights, start: Instant::now(), date: Date::new(), epoch }
     }
 
     /// Forgets some of the entries that have expired. Returns whether there are more.
@@ -48,6 +51,11 @@ impl TrackerState {
 
     pub(crate) fn set_limits(&self, limits: RegistryLimits) {
         self.registry().set_limits(limits);
+    }
+
+    /// From now on these rules count, also for the calls of open connections.
+    pub(crate) fn set_rights(&self, rights: Rights) {
+        *self.rights.write().unwrap_or_else(PoisonError::into_inner) = rights;
     }
 
     /// Peers of a resource, as [`Registry::peers_of`] draws them.
@@ -134,6 +142,19 @@ impl TrackerConnection {
 
     fn registry(&self) -> MutexGuard<'_, Registry> {
         self.0.state.registry()
+    }
+
+    /// What the caller may do now.
+    fn granted(&self) -> Granted {
+        self.0.state.rights.read().unwrap_or_else(PoisonError::into_inner).of(None)
+    }
+
+    /// Refuses to publish a name, or to take it back.
+    fn may_publish(&self, name: &ResourceName) -> Result<(), TrackerError> {
+        self.granted().may(Right::Publish, name).map_err(|why| {
+            tracing::debug!(%name, by = %self.0.asker, error = %why, "not allowed");
+            TrackerError::NotAllowed(why)
+        })
     }
 
     fn publishing(&self) -> MutexGuard<'_, Option<Published>> {
@@ -246,7 +267,8 @@ impl Tracker for TrackerConnection {
     async fn announce(self, _: Context, entries: Vec<Announce>) -> Result<AnnounceReply, TrackerError> {
         let walked = self.registry().breadth_of_announce(self.peer()?, &entries) as u32;
         self.0.call_rate.turn(CALL + entries.len() as u32 + walked / WALKED).await;
-        let answers = self.registry().announce(self.now(), self.peer()?, &entries);
+        let answers =
+            allowed::announce(&self.granted(), &mut self.registry(), self.now(), self.peer()?, &entries);
         let mut answers = answers.map_err(error)?;
         for answer in &mut answers {
             answer.peers = self.seen(std::mem::take(&mut answer.peers));
@@ -263,6 +285,7 @@ impl Tracker for TrackerConnection {
 
     async fn peers_of(self, _: Context, resource: ResourceId) -> Result<Vec<PeerEntry>, TrackerError> {
         self.0.call_rate.turn(CALL).await;
+        allowed::may_see(&self.granted(), &self.registry(), Right::Fetch, resource)?;
         let peers = self.registry().peers_of(self.now(), resource);
         Ok(self.seen(peers))
     }
@@ -273,15 +296,27 @@ impl Tracker for TrackerConnection {
         peer: SocketAddr,
         after: Option<SwarmKey>,
     ) -> Result<Vec<ResourceEntry>, TrackerError> {
-        self.0.call_rate.turn(PAGE).await;
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        let registry = self.registry();
-        let known = known_as(peer, self.0.own).map(|addr| registry.resources_of(self.now(), addr, after));
-        Ok(known.into_iter().find(|entries| !entries.is_empty()).unwrap_or_default())
+        let (granted, mut after, mut shown) = (self.granted(), after, Vec::new());
+        loop {
+            self.0.call_rate.turn(PAGE).await;
+            let known =
+                known_as(peer, self.0.own).map(|addr| self.registry().resources_of(self.now(), addr, after));
+            let mut page = known.into_iter().find(|entries| !entries.is_empty()).unwrap_or_default();
+            let is_last = page.len() < ANNOUNCE_MAX;
+            after = page.last().map(|entry| entry.key);
+            allowed::only_fetchable_resources(&granted, &mut page);
+            shown.append(&mut page);
+            if is_last || shown.len() >= ANNOUNCE_MAX {
+                shown.truncate(ANNOUNCE_MAX);
+                return Ok(shown);
+            }
+        }
     }
 
     async fn publish(self, _: Context, offer: Offer) -> Result<PublishReply, TrackerError> {
         self.0.call_rate.turn(CALL).await;
+        self.may_publish(&offer.publication.name)?;
         let by = self.peer()?.addr;
         let (what, key) = (Published::from(&offer.publication), offer.publication.key);
         let (now, wall_ms) = (self.now(), self.0.state.date.now_ms());
@@ -329,6 +364,10 @@ impl Tracker for TrackerConnection {
             let (what, key) = (Published::from(&offer.publication), offer.publication.key);
             let own;
             (own, bytes) = bytes.split_at(what.count.get() as usize * 32);
+            if let Err(error) = self.may_publish(&what.name) {
+                replies.push(Err(error));
+                continue;
+            }
             let (now, wall_ms) = (self.now(), self.0.state.date.now_ms());
             let reply = self.registry().publish_whole(now, wall_ms, by, offer, own);
             log_publish(self.0.asker, Some(&what), key, &reply);
@@ -344,6 +383,7 @@ impl Tracker for TrackerConnection {
         key: SwarmKey,
     ) -> Result<Option<Namesake>, TrackerError> {
         self.0.call_rate.turn(CALL).await;
+        self.may_publish(&name)?;
         let by = self.peer()?.addr;
         let other = self.registry().in_the_way(self.now(), by, &name, key);
         Ok(other.map(|other| self.seen_namesake(other)))
@@ -357,6 +397,7 @@ impl Tracker for TrackerConnection {
         how: Unpublish,
     ) -> Result<UnpublishReply, TrackerError> {
         self.0.call_rate.turn(CALL).await;
+        self.may_publish(&name)?;
         let (was_published, reply) = {
             let (mut registry, now, who) = (self.registry(), self.now(), self.peer()?);
             (registry.is_published(&name, key), registry.unpublish(now, who, &name, key, how))
@@ -377,18 +418,35 @@ impl Tracker for TrackerConnection {
     async fn find(self, _: Context, what: Lookup) -> Result<Vec<ListEntry>, TrackerError> {
         let walked = self.registry().breadth(&what) as u32;
         self.0.call_rate.turn(CALL + walked / WALKED).await;
-        Ok(self.registry().find(self.now(), &what))
+        let granted = self.granted();
+        allowed::may_ask(&granted, Right::Fetch, &what)?;
+        let mut found = self.registry().find(self.now(), &what);
+        allowed::only_fetchable(&granted, &mut found);
+        Ok(found)
     }
 
     async fn manifest(self, _: Context, key: SwarmKey, page: u32) -> Result<ManifestPage, TrackerError> {
         self.0.call_rate.turn(PAGE).await;
-        let hashes = self.registry().manifest(key, page).map_err(error)?;
+        let registry = self.registry();
+        allowed::may_read(&self.granted(), &registry, key)?;
+        let hashes = registry.manifest(key, page).map_err(error)?;
         Ok(ManifestPage { hashes: hashes.into() })
     }
 
     async fn list(self, _: Context, after: Option<ResourceName>) -> Result<Vec<ListEntry>, TrackerError> {
-        self.0.call_rate.turn(PAGE).await;
-        Ok(self.registry().list(self.now(), after.as_ref()))
+        let (granted, mut after, mut shown) = (self.granted(), after, Vec::new());
+        loop {
+            self.0.call_rate.turn(PAGE).await;
+            let mut page = self.registry().list(self.now(), after.as_ref());
+            let is_last = page.len() < LIST_MAX;
+            after = page.last().map(|entry| entry.publication.name.clone());
+            allowed::only_fetchable(&granted, &mut page);
+            shown.append(&mut page);
+            if is_last || shown.len() >= LIST_MAX {
+                shown.truncate(LIST_MAX);
+                return Ok(shown);
+            }
+        }
     }
 
     async fn fleet(
@@ -400,6 +458,11 @@ impl Tracker for TrackerConnection {
     ) -> Result<Fleet, TrackerError> {
         let (publications, members) = self.registry().breadth_of_fleet(self.now(), &what);
         self.0.call_rate.turn(PAGE + publications as u32 / WALKED + members as u32 / PASSED).await;
+        let granted = self.granted();
+        allowed::may_ask(&granted, Right::Watch, &what)?;
+        if let Lookup::Resource(resource) = what {
+            allowed::may_see(&granted, &self.registry(), Right::Watch, resource)?;
+        }
         let mut fleet = self.registry().fleet(self.now(), &what, after, machines_max as usize);
         for machine in fleet.machines.iter_mut().chain(&mut fleet.some_outdated) {
             machine.addr = seen_from(machine.addr, self.0.asker, self.0.own);
@@ -410,73 +473,5 @@ impl Tracker for TrackerConnection {
     async fn clock(self, _: Context) -> Result<u64, TrackerError> {
         self.0.call_rate.turn(CALL).await;
         Ok(self.0.state.date.now_ms())
-    }
-}
-
-fn error(refusal: Refusal) -> TrackerError {
-    match refusal {
-        Refusal::Malformed(what) => TrackerError::Malformed(what),
-        Refusal::Full(what) => TrackerError::Full(what),
-        Refusal::Unknown => TrackerError::Unknown,
-        Refusal::Taken(other) => TrackerError::Taken(*other),
-        Refusal::NotYours(by) => TrackerError::NotYours(by),
-    }
-}
-
-/// What the log says of a publication.
-#[derive(Debug, Clone)]
-struct Published {
-    name: ResourceName,
-    count: ChunkCount,
-    /// The size in bytes by the publisher's word, if it told one.
-    bytes: Option<u64>,
-}
-
-impl From<&Publication> for Published {
-    fn from(publication: &Publication) -> Published {
-        let Publication { name, count, bytes, .. } = publication;
-        Published { name: name.clone(), count: *count, bytes: *bytes }
-    }
-}
-
-/// What an administrator reads of a publication: who published what.
-fn log_publish(
-    asker: IpAddr,
-    what: Option<&Published>,
-    key: SwarmKey,
-    reply: &Result<PublishReply, Refusal>,
-) {
-    let (name, count) = what.map(|what| (what.name.as_str(), what.count.get())).unzip();
-    let id = key.resource;
-    match reply {
-        Ok(PublishReply::Published(_)) => {
-            let bytes = what.and_then(|what| what.bytes);
-            let size = bytes.map_or(String::new(), |bytes| format!(", {}", size(bytes)));
-            tracing::info!(name, %id, bytes, chunks = count, by = %asker, "published{size}");
-        }
-        Ok(PublishReply::NeedPage(page)) => {
-            tracing::debug!(name, %id, chunks = count, by = %asker, page, "being published");
-        }
-        Err(refusal) => {
-            let error = error(refusal.clone());
-            tracing::warn!(name, %id, chunks = count, by = %asker, %error, "not published");
-        }
-    }
-}
-
-fn log_unpublish(asker: IpAddr, name: &ResourceName, key: SwarmKey, reply: &Result<UnpublishReply, Refusal>) {
-    let id = key.resource;
-    match reply {
-        Ok(UnpublishReply::Unpublished) => tracing::info!(%name, %id, by = %asker, "unpublished"),
-        Ok(UnpublishReply::SharedBy(other)) => {
-            tracing::info!(%name, %id, by = %asker, %other, "still published: another machine shares it");
-        }
-        Ok(UnpublishReply::InUse) => {
-            tracing::debug!(%name, %id, by = %asker, "still published: other machines have it");
-        }
-        Err(refusal) => {
-            let error = error(refusal.clone());
-            tracing::warn!(%name, %id, by = %asker, %error, "not unpublished");
-        }
     }
 }

@@ -94,7 +94,7 @@ fn reload(args: &Args, running: &mut TrackerConfig, handle: &Handle, logging: &L
     let waiting = config.keep_fixed(running);
     let changed = running.changed(&config);
     logging.set_filter(&config.log_level);
-    handle.set_limits(&config);
+    handle.configure(&config);
     *running = config;
     program::reloaded(&files, &changed, &waiting);
 }

@@ -380,6 +380,7 @@ fn the_worst_answers_fit() {
             ANNOUNCE_NAMES_MAX
         ],
         bytes: Some(u64::MAX),
+        not_allowed: None, // an answer with a reason has nothing else
     };
     let name: shared::name::ResourceName = "n".repeat(243).parse().unwrap();
     let url = format!("tt://{}:65535/", "h".repeat(253));

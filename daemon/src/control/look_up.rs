@@ -26,7 +26,7 @@ pub async fn look_up(
     };
     let shown = shown(what);
     let mut found = lookup::find(context, &trackers, what, &BTreeSet::new()).await;
-    if let (Err(Miss::Unknown), Some(tree)) = (&found, as_tree(what)) {
+    if let (Err(Miss::Unknown | Miss::NotAllowed(..)), Some(tree)) = (&found, as_tree(what)) {
         found = match lookup::find(context, &trackers, &tree, &BTreeSet::new()).await {
             Ok(hit) => Ok(hit),
             Err(_) => found,
@@ -48,6 +48,11 @@ pub async fn look_up(
             kind: ErrorKind::BadData,
             message: format!("{url} sent an invalid manifest for {shown}: {why}"),
             hint: None,
+        }),
+        Err(Miss::NotAllowed(url, why)) => Err(ControlError {
+            kind: ErrorKind::Refused,
+            message: format!("{url}: {why}"),
+            hint: Some("the rules are in the tracker's configuration, in [[allow]]".to_owned()),
         }),
         Err(Miss::Unreachable(silent)) => {
             let why = silent.iter().map(|(url, why)| format!("tracker {url} unreachable ({why})"));

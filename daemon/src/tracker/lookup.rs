@@ -7,7 +7,7 @@ use crate::inbox::{Context, Hit};
 use futures::stream::{FuturesUnordered, StreamExt};
 use shared::id::{ChunkHash, SwarmKey};
 use shared::manifest::Manifest;
-use shared::rpc::tracker::{CANDIDATES_MAX, Lookup, PAGE_HASHES, Publication};
+use shared::rpc::tracker::{CANDIDATES_MAX, Lookup, NotAllowed, PAGE_HASHES, Publication, TrackerError};
 use shared::url::TrackerUrl;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -28,6 +28,8 @@ pub enum Miss {
     Unreachable(Vec<(TrackerUrl, String)>),
     /// A tracker's manifest for it is invalid.
     Bad(TrackerUrl, String),
+    /// A tracker does not allow it to this machine, for this reason, and no other tracker knows it.
+    NotAllowed(TrackerUrl, String),
 }
 
 /// Asks all trackers at once and returns the newest publication, by their dates; lists that are known to be false are
@@ -42,7 +44,7 @@ pub async fn find(
     what: &Lookup,
     is_false: &BTreeSet<SwarmKey>,
 ) -> Result<Hit, Miss> {
-    let (known, silent, answered) = ask_all(context, trackers, what).await;
+    let Answers { known, silent, not_allowed, answered } = ask_all(context, trackers, what).await;
     let mut bad = None;
     for (known, Candidate { publication, .. }) in in_order(&known, is_false) {
         let shared_at_ms = publication.shared_at_ms;
@@ -53,9 +55,37 @@ pub async fn find(
     }
     Err(match bad {
         Some((tracker, why)) => Miss::Bad(tracker, why),
-        None if answered => Miss::Unknown,
-        None => Miss::Unreachable(silent),
+        None => match not_allowed {
+            Some((tracker, why)) => Miss::NotAllowed(tracker, why),
+            None if answered => Miss::Unknown,
+            None => Miss::Unreachable(silent),
+        },
     })
+}
+
+/// What the trackers answered.
+#[derive(Default)]
+struct Answers {
+    /// Those that know it.
+    known: Vec<AskedTracker>,
+    /// The reasons of those that did not answer.
+    silent: Vec<(TrackerUrl, String)>,
+    /// The first that does not allow it to this machine, and why.
+    not_allowed: Option<(TrackerUrl, String)>,
+    /// Whether any said what it knows.
+    answered: bool,
+}
+
+/// Why a tracker did not say what it knows.
+enum NotSaid {
+    NotAllowed(NotAllowed),
+    Trouble(Trouble),
+}
+
+impl<T: Into<Trouble>> From<T> for NotSaid {
+    fn from(trouble: T) -> NotSaid {
+        NotSaid::Trouble(trouble.into())
+    }
 }
 
 /// A tracker's answer, the best publication first.
@@ -87,15 +117,11 @@ fn in_order<'a>(
     all
 }
 
-/// Asks all trackers. Returns their answers, the reasons of those that did not answer, and whether any answered.
-async fn ask_all(
-    context: &Arc<Context>,
-    trackers: &[TrackerUrl],
-    what: &Lookup,
-) -> (Vec<AskedTracker>, Vec<(TrackerUrl, String)>, bool) {
+/// Asks all trackers.
+async fn ask_all(context: &Arc<Context>, trackers: &[TrackerUrl], what: &Lookup) -> Answers {
     let asked = trackers.iter().map(|url| async move { (url, find_at(context, url, what).await) });
     let mut asked: FuturesUnordered<_> = asked.collect();
-    let (mut known, mut silent, mut answered) = (Vec::new(), Vec::new(), false);
+    let mut answers = Answers::default();
     let mut grace = std::pin::pin!(tokio::time::sleep(ASK_MAX));
     loop {
         let (url, answer) = tokio::select! {
@@ -110,30 +136,36 @@ async fn ask_all(
                 if !candidates.is_empty() {
                     // The other trackers may know a newer publication.
                     grace.as_mut().reset(tokio::time::Instant::now() + GRACE);
-                    known.push(AskedTracker { tracker: url.clone(), session, candidates });
+                    answers.known.push(AskedTracker { tracker: url.clone(), session, candidates });
                 }
-                answered = true;
+                answers.answered = true;
             }
-            Err(trouble) => silent.push((url.clone(), trouble.to_string())),
+            Err(NotSaid::NotAllowed(why)) => {
+                answers.not_allowed.get_or_insert_with(|| (url.clone(), why.to_string()));
+            }
+            Err(NotSaid::Trouble(trouble)) => answers.silent.push((url.clone(), trouble.to_string())),
         }
     }
-    (known, silent, answered)
+    answers
 }
 
 async fn find_at(
     context: &Context,
     url: &TrackerUrl,
     what: &Lookup,
-) -> Result<(Session, Vec<Candidate>), Trouble> {
+) -> Result<(Session, Vec<Candidate>), NotSaid> {
     let session = Session::open(context, url).await?;
-    let mut found = session.caller.find(what.clone(), CALL_TIMEOUT).await??;
+    let mut found = match session.caller.find(what.clone(), CALL_TIMEOUT).await? {
+        Err(TrackerError::NotAllowed(why)) => return Err(NotSaid::NotAllowed(why)),
+        found => found?,
+    };
     found.truncate(CANDIDATES_MAX);
     let fits = |publication: &Publication| match what {
         Lookup::Name(name) => publication.name == *name,
         Lookup::Resource(id) => publication.key.resource == *id,
     };
     if found.iter().any(|entry| !fits(&entry.publication)) {
-        return Err(Trouble::Nonsense("it answered with something else".to_owned()));
+        return Err(Trouble::Nonsense("it answered with something else".to_owned()).into());
     }
     if found.is_empty() {
         return Ok((session, Vec::new()));

@@ -208,6 +208,7 @@ impl Fake {
             leechers: u32::MAX,
             newer: Vec::new(),
             bytes: None,
+            not_allowed: None,
         }
     }
 }

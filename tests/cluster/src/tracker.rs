@@ -2,9 +2,10 @@
 
 use crate::ports::free_port;
 use crate::process::{Process, sealed};
-use crate::{CAP, program};
+use crate::{CAP, program, wait_until};
 use rustix::process::Signal;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::time::Instant;
 use tempfile::TempDir;
 
@@ -32,6 +33,15 @@ impl Tracker {
             }
         }
         panic!("no tracker came up in five attempts on {ip}");
+    }
+
+    /// Gives it this configuration, and waits until it has read it.
+    pub fn configure(&mut self, toml: &str) {
+        std::fs::write(config_file(&self.home), toml).expect("a config file");
+        let reloads = |log: &str| log.matches(" was read again").count();
+        let before = reloads(&self.log());
+        self.process.signal(Signal::HUP);
+        wait_until("the tracker has read its configuration", CAP, || reloads(&self.log()) > before);
     }
 
     /// Its URL.
@@ -75,10 +85,19 @@ impl Tracker {
     }
 }
 
+fn config_file(home: &TempDir) -> PathBuf {
+    home.path().join("tt-tracker.toml")
+}
+
 /// Returns `None` if it ended at once because its port is taken.
 fn launch(addr: SocketAddr, home: &TempDir) -> Option<Process> {
     let mut command = sealed(&program("tt-tracker"), home.path());
     command.args(["--listen", &addr.to_string(), "--log-level", "debug"]);
+    let config = config_file(home);
+    if !config.exists() {
+        std::fs::write(&config, "").expect("a config file");
+    }
+    command.arg("--config").arg(config);
     let mut process =
         Process::start("tt-tracker", command, &home.path().join("tracker.log")).expect("tt-tracker starts");
     let begin = Instant::now();

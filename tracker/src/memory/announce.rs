@@ -185,6 +185,7 @@ impl Swarms {
             leechers,
             newer: Vec::new(),
             bytes: None,
+            not_allowed: None,
         }
     }
 }

@@ -264,6 +264,12 @@ impl Catalogue {
         !self.has(key) && !is_taken_back
     }
 
+    /// The names of a manifest, newest first.
+    pub(super) fn names_of(&self, key: SwarmKey) -> impl Iterator<Item = &ResourceName> {
+        let names = self.manifests.get(&key).into_iter().flat_map(|manifest| manifest.names.iter().rev());
+        names.map(|(_, name)| name)
+    }
+
     /// The newest name of a manifest.
     pub(super) fn name_of(&self, key: SwarmKey) -> Option<ResourceName> {
         Some(self.manifests.get(&key)?.names.last()?.1.clone())

@@ -232,6 +232,16 @@ impl Registry {
         self.catalogue.manifest(key, page)
     }
 
+    /// The names under which a list of chunks is published, newest first.
+    pub fn names_of(&self, key: SwarmKey) -> impl Iterator<Item = &ResourceName> {
+        self.catalogue.names_of(key)
+    }
+
+    /// The names under which a resource is published, with any list of chunks.
+    pub fn names_of_resource(&self, resource: ResourceId) -> impl Iterator<Item = &ResourceName> {
+        self.catalogue.lists_of(resource).flat_map(|(key, _)| self.catalogue.names_of(*key))
+    }
+
     /// The publication that each name means, in order of names, after `after`; at most
     /// [`LIST_MAX`](shared::rpc::tracker::LIST_MAX).
     pub fn list(&self, now: Time, after: Option<&ResourceName>) -> Vec<ListEntry> {

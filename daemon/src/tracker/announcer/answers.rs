@@ -66,15 +66,19 @@ impl Announcer {
             calls.halves.extend([second, keys]);
             return;
         }
-        let (now, trouble) = (Instant::now(), Trouble::from(error.clone()));
-        for key in &keys {
-            self.schedule.told(*key, now, REFUSED_AGAIN);
-            self.health().took(now, *key, Some(trouble.clone()));
-            if let Some(announced) = self.entries.get_mut(key) {
-                answer(&mut announced.waiting, &Err(NotPublished::Refused(trouble.to_string())));
-            }
-        }
+        keys.iter().for_each(|key| self.refused_one(*key, error));
         tracing::debug!(tracker = %self.url, resources = keys.len(), %error, "the tracker refused an announce");
+    }
+
+    /// The tracker refused to note a resource.
+    fn refused_one(&mut self, key: SwarmKey, error: &TrackerError) {
+        let (now, trouble) = (Instant::now(), Trouble::from(error.clone()));
+        self.schedule.told(key, now, REFUSED_AGAIN);
+        self.health().took(now, key, Some(trouble.clone()));
+        if let Some(announced) = self.entries.get_mut(&key) {
+            announced.is_known = false;
+            answer(&mut announced.waiting, &Err(NotPublished::Refused(trouble.to_string())));
+        }
     }
 
     /// The tracker has accepted the announce of a resource.
@@ -86,6 +90,10 @@ impl Announcer {
         told: AnnounceAnswer,
     ) -> Result<(), Trouble> {
         let now = Instant::now();
+        if let Some(why) = told.not_allowed {
+            self.refused_one(key, &TrackerError::NotAllowed(why));
+            return Ok(());
+        }
         self.health().took(now, key, None);
         let Some(announced) = self.entries.get_mut(&key) else { return Ok(()) };
         self.schedule.told(key, now, Duration::from_millis(told.interval_ms.into()));

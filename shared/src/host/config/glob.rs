@@ -25,6 +25,11 @@ impl Glob {
         self.0.glob().glob()
     }
 
+    /// Whether it is `*`, which all names match.
+    pub fn is_all(&self) -> bool {
+        self.as_str() == "*"
+    }
+
     /// Whether the whole of a name matches.
     pub fn matches(&self, name: &str) -> bool {
         self.0.is_match(name)

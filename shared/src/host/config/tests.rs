@@ -160,8 +160,8 @@ fn a_missing_file_matters_only_if_it_was_named() {
     assert!(Files::read_if_any(&missing).is_err());
 }
 
-/// Update the files with `TT_UPDATE=1 cargo test -p shared --features host example`.
-fn check_example(name: &str, keys: &[Key], example: &str) -> String {
+/// The example without its comments: the keys with their defaults, and these together with the tables. Update the files with `TT_UPDATE=1 cargo test -p shared --features host example`.
+fn check_example(name: &str, keys: &[Key], example: &str) -> (String, String) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config").join(name);
     let program = name.trim_end_matches(".toml");
     let text = format!(
@@ -175,12 +175,17 @@ fn check_example(name: &str, keys: &[Key], example: &str) -> String {
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text, "config/{name} is not what the keys say");
 
     let uncommented = uncommented(&text);
-    assert_eq!(uncommented.len(), keys.len());
-    for (line, key) in uncommented.iter().zip(keys) {
-        assert_eq!(line.split_once(" = ").unwrap().0, key.name);
+    // Tables stand behind the keys. An array of tables has none by default, so its example is one that may be there.
+    let first_table = uncommented.iter().position(|line| line.starts_with('[')).unwrap_or(uncommented.len());
+    let (values, tables) = uncommented.split_at(first_table);
+    let headers = tables.iter().filter_map(|line| line.strip_prefix("[[")?.strip_suffix("]]"));
+    let names: Vec<&str> =
+        values.iter().map(|line| line.split_once(" = ").unwrap().0).chain(headers).collect();
+    assert_eq!(names, keys.iter().map(|key| key.name).collect::<Vec<_>>());
+    for key in keys {
         assert!(key.description.concat().ends_with('.'), "{}: not a sentence", key.name);
     }
-    uncommented.join("\n")
+    (values.join("\n"), uncommented.join("\n"))
 }
 
 /// A line of text has a space after the "#"; a key does not.
@@ -191,8 +196,10 @@ fn uncommented(example: &str) -> Vec<&str> {
 
 #[test]
 fn the_example_files_show_every_key_with_its_default() {
-    let all = check_example("ttd.toml", DaemonConfig::KEYS, &DaemonConfig::example());
-    assert_eq!(daemon(&all), Ok(DaemonConfig::default()));
-    let all = check_example("tt-tracker.toml", TrackerConfig::KEYS, &TrackerConfig::example());
-    assert_eq!(tracker(&all), TrackerConfig::default());
+    let (values, all) = check_example("ttd.toml", DaemonConfig::KEYS, &DaemonConfig::example());
+    assert_eq!(daemon(&values), Ok(DaemonConfig::default()));
+    daemon(&all).unwrap();
+    let (values, all) = check_example("tt-tracker.toml", TrackerConfig::KEYS, &TrackerConfig::example());
+    assert_eq!(tracker(&values), TrackerConfig::default());
+    assert_eq!(tracker(&all).allow.len(), 1);
 }

@@ -1,7 +1,7 @@
 //! `tt-tracker.toml`.
 
 use super::settings::settings;
-use super::{ByteSize, ListenAddr, Span};
+use super::{AllowRule, ByteSize, ListenAddr, Span};
 use crate::host::logging::{LogFilter, LogFormat};
 use crate::url::TRACKER_PORT;
 use std::num::NonZeroU32;
@@ -29,6 +29,9 @@ settings! {
         pub publications_max: NonZeroU32 = NonZeroU32::new(100_000).expect("not 0"),
         /// How long a publication is kept after the last peer of its resource has gone.
         pub publication_ttl: Span = Span::from_millis(3_600_000).expect("more than 0"),
+        /// What some callers may do. Without any rule everybody may do everything. The rights of a caller are those of
+        /// all rules that name it.
+        pub allow: Vec<AllowRule> = Vec::new(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Why a tracker refuses a call.
 
+use super::not_allowed::NotAllowed;
 use super::types::Namesake;
 use crate::rpc::message::WrongVersion;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,8 @@ pub enum TrackerError {
     Taken(Namesake),
     /// The caller did not share this under this name; the machine that did, or that published it.
     NotYours(SocketAddr),
+    /// The tracker's rules do not allow it to this caller.
+    NotAllowed(NotAllowed),
 }
 
 impl std::fmt::Display for TrackerError {
@@ -35,6 +38,7 @@ impl std::fmt::Display for TrackerError {
             TrackerError::NotYours(by) => {
                 write!(f, "it was shared by {by}: only that machine can take it back")
             }
+            TrackerError::NotAllowed(why) => why.fmt(f),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The arguments and results of the calls.
 
+use super::not_allowed::NotAllowed;
 use crate::chunk::ChunkCount;
 use crate::id::{PeerId, ResourceId, SwarmKey};
 use crate::name::ResourceName;
@@ -91,6 +92,9 @@ pub struct AnnounceAnswer {
     /// The size in bytes, as reported by a machine that claims to have all of it. It is only checked against the number
     /// of chunks.
     pub bytes: Option<u64>,
+    /// The caller may not take part, for this reason. The tracker has not noted the entry, and all else in this answer
+    /// is empty.
+    pub not_allowed: Option<NotAllowed>,
 }
 
 /// The answer to an announce.

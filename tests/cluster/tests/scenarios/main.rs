@@ -32,6 +32,7 @@ mod reasons;
 mod recipes;
 mod restarts;
 mod reuse;
+mod rights;
 mod room;
 mod service;
 mod share_trees;

@@ -119,9 +119,12 @@ fn any_list_entry() -> impl Strategy<Value = ListEntry> {
 
 fn any_tracker_response() -> impl Strategy<Value = TrackerResponse> {
     let rest = any::<(u32, bool, bool, Option<u64>, u32, u32, Option<u64>)>();
-    let answer = (vec(any_entry(), 0..5), rest, vec(any_namesake(), 0..4));
-    let answer = answer.prop_map(|(peers, rest, newer)| {
+    let refusal = option::of((".{0,40}", any_name(), option::of((any::<u32>(), ".{0,40}"))));
+    let answer = (vec(any_entry(), 0..5), rest, vec(any_namesake(), 0..4), refusal);
+    let answer = answer.prop_map(|(peers, rest, newer, refusal)| {
         let (interval_ms, want_manifest, conflict, shared_at_ms, seeders, leechers, bytes) = rest;
+        let not_allowed =
+            refusal.map(|(you, name, rule)| NotAllowed { you, right: Right::Fetch, name: Some(name), rule });
         AnnounceAnswer {
             peers,
             interval_ms,
@@ -132,6 +135,7 @@ fn any_tracker_response() -> impl Strategy<Value = TrackerResponse> {
             leechers,
             newer,
             bytes,
+            not_allowed,
         }
     });
     prop_oneof![
