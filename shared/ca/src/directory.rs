@@ -27,6 +27,11 @@ impl Directory {
         self.0.join("ca.key")
     }
 
+    /// The key and the certificate of the tracker that belongs to the authority.
+    pub(crate) fn tracker(&self) -> PathBuf {
+        self.0.join("tracker.pem")
+    }
+
     /// The signed list of what was revoked.
     pub(crate) fn crl(&self) -> PathBuf {
         self.0.join("crl.der")

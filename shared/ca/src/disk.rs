@@ -1,7 +1,7 @@
 //! The directory's files: written completely or not at all, with their owner and mode, under one lock.
 
 use crate::error::CaError;
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
@@ -92,7 +92,10 @@ pub(crate) fn replace(path: &Path, mode: u32, content: &[u8]) -> Result<(), CaEr
 /// Appends to a file after its first `keep` bytes, which are the part of it that is whole. The bytes are on the disk when
 /// this returns; if they could not be written, the file has `keep` bytes.
 pub(crate) fn append(path: &Path, keep: u64, content: &[u8]) -> Result<(), CaError> {
-    let mut file = OpenOptions::new().append(true).open(path).map_err(failed("write", path))?;
+    // Root writes here for another user, who must not send it elsewhere with a symbolic link.
+    let flags = i32::try_from(OFlags::NOFOLLOW.bits()).expect("the flag has a low bit");
+    let mut file =
+        OpenOptions::new().append(true).custom_flags(flags).open(path).map_err(failed("write", path))?;
     file.set_len(keep).map_err(failed("write", path))?;
     let written = file.write_all(content).and_then(|()| file.sync_all());
     if written.is_err() {

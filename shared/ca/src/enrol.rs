@@ -3,6 +3,7 @@
 use crate::authority::{Authority, Certified, key_digest};
 use crate::error::CaError;
 use crate::issued::{How, KEPT_S};
+use crate::plain_date::shown_s;
 use crate::tokens::{Mode, NoGrant};
 use rcgen::{CertificateSigningRequestParams, PublicKey, PublicKeyData};
 use shared::identity::{Node, NodeName, Role};
@@ -73,7 +74,9 @@ impl fmt::Display for NotEnrolled {
             NotEnrolled::Request => f.write_str("the request for a certificate is malformed"),
             NotEnrolled::Foreign => f.write_str("the certificate is not of this authority"),
             NotEnrolled::Revoked => f.write_str("the certificate was revoked"),
-            NotEnrolled::TooLate { .. } => f.write_str("the certificate expired too long ago"),
+            NotEnrolled::TooLate { not_after } => {
+                write!(f, "the certificate expired at {}, which is too long ago", shown_s(*not_after))
+            }
             NotEnrolled::OtherKey => f.write_str("the request is for another key than the certificate"),
             NotEnrolled::Ca(error) => error.fmt(f),
         }

@@ -1,6 +1,8 @@
 //! Why the authority could not do what it was asked for.
 
+use crate::plain_date::{shown, shown_s};
 use shared::plain::io_error;
+use shared::shell;
 use std::io;
 use std::path::PathBuf;
 
@@ -51,7 +53,10 @@ pub enum CaError {
     NotAPair(PathBuf),
     /// The authority's certificate is not valid at this time of this machine's clock.
     #[error(
-        "the authority is valid from {from} to {until} (seconds since 1970), and this machine's clock says {now}"
+        "the authority is valid from {} to {}, and this machine's clock says {}",
+        shown(*from),
+        shown(*until),
+        shown_s(*now)
     )]
     OutOfTime {
         /// The beginning, in seconds since 1970.
@@ -97,7 +102,9 @@ impl CaError {
             }
             CaError::Damaged { .. } => "restore the directory from a backup".to_owned(),
             CaError::Later(_) => "use a later version of this program".to_owned(),
-            CaError::OthersMayRead { path, .. } => format!("run: chmod 600 {}", path.display()),
+            CaError::OthersMayRead { path, .. } => {
+                format!("run: chmod 600 {}", shell::word(&path.to_string_lossy()))
+            }
             CaError::NoKey(_) => "copy ca.key into the directory for the time of the command".to_owned(),
             CaError::OutOfTime { .. } => "check the clock of this machine".to_owned(),
             _ => return None,

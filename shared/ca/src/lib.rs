@@ -9,7 +9,7 @@
 //! Two things never happen: a name in a certificate never comes from its request, and a private key never leaves the
 //! process that made it, except into its own file.
 //!
-//! Reading order: [`authority`] → [`enrol`] → [`revoke`].
+//! Reading order: [`authority`] → [`identity`] → [`enrol`] → [`revoke`].
 
 pub mod authority;
 mod crl;
@@ -18,7 +18,9 @@ mod directory;
 mod disk;
 pub mod enrol;
 pub mod error;
+pub mod identity;
 pub mod issued;
+mod plain_date;
 pub mod revoke;
 pub mod revoked;
 mod sealed;

@@ -6,7 +6,9 @@ use crate::error::CaError;
 use crate::revoke::{Revocation, Whom};
 use crate::tokens::{Admission, Mode, NoGrant};
 use crate::{crl, issued::How};
-use rcgen::{CertificateParams, KeyPair};
+use rcgen::{CertificateParams, KeyPair, PublicKeyData};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 use shared::identity::{Node, Role};
 use shared::token::{Secret, TokenId};
 use std::fs;
@@ -235,4 +237,50 @@ fn several_processes_lose_nothing() {
     let (list, tokens, _) = Authority::open(dir.path()).unwrap().contents().unwrap();
     assert_eq!((list.entries.len(), tokens.0.len()), (9, 10));
     assert!(tokens.0.iter().skip(1).all(|token| token.uses.len() == 1));
+}
+
+#[test]
+fn an_identity_is_a_key_with_its_certificate() {
+    let dir = tempfile::tempdir().unwrap();
+    let ca = made(dir.path());
+    let node = Node { name: "t".parse().unwrap(), roles: [Role::Tracker].into(), groups: [].into() };
+    let issued = ca.set_tracker_identity(NOW, &node, 90 * DAY).unwrap();
+    let path = dir.path().join("tracker.pem");
+    assert_eq!(ca.tracker_identity(), path);
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
+    let text = fs::read_to_string(&path).unwrap();
+    let key = KeyPair::from_pem(&text[..text.find("-----BEGIN CERTIFICATE").unwrap()]).unwrap();
+    let certificates: Vec<_> =
+        CertificateDer::pem_slice_iter(text.as_bytes()).collect::<Result<_, _>>().unwrap();
+    assert_eq!(certificates.len(), 1);
+    let (_, certificate) = X509Certificate::from_der(&certificates[0]).unwrap();
+    assert_eq!(certificate.public_key().raw, key.subject_public_key_info());
+    assert_eq!(certificate.raw_serial(), issued.serial);
+    assert_eq!(ca.certificates_text(), fs::read_to_string(ca.certificates_file()).unwrap());
+}
+
+#[test]
+fn a_wrong_clock_is_named_with_both_dates() {
+    let dir = tempfile::tempdir().unwrap();
+    let ca = made(dir.path());
+    let node = Node { name: "x".parse().unwrap(), roles: [Role::Peer].into(), groups: [].into() };
+    let error = ca.identity(NOW - 2 * DAY, &node, DAY).err().unwrap();
+    assert_eq!(
+        error.to_string(),
+        "the authority is valid from 2027-01-15 07:00:00 UTC to 2037-01-12 08:00:00 UTC, and this machine's clock says \
+         2027-01-13 08:00:00 UTC"
+    );
+}
+
+#[test]
+fn a_list_that_is_a_link_is_not_written_through() {
+    let dir = tempfile::tempdir().unwrap();
+    let ca = made(dir.path());
+    let elsewhere = dir.path().join("elsewhere");
+    fs::rename(dir.path().join("issued"), &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, dir.path().join("issued")).unwrap();
+    let before = fs::read(&elsewhere).unwrap();
+    let node = Node { name: "x".parse().unwrap(), roles: [Role::Peer].into(), groups: [].into() };
+    assert!(matches!(ca.identity(NOW, &node, DAY), Err(CaError::Io { .. })));
+    assert_eq!(fs::read(&elsewhere).unwrap(), before);
 }

@@ -1,6 +1,7 @@
 //! Who may join: tokens and what is left of them. Pure.
 
 use crate::issued::{groups_of, groups_text};
+use crate::plain_date::shown_s;
 use crate::sealed::{digest, hex};
 use shared::host::config::Glob;
 use shared::identity::{GROUPS_MAX, Group, NodeName};
@@ -97,7 +98,7 @@ impl fmt::Display for NoGrant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             NoGrant::Unknown => f.write_str("the authority knows no such token"),
-            NoGrant::Expired { .. } => f.write_str("the token expired"),
+            NoGrant::Expired { until } => write!(f, "the token expired at {}", shown_s(*until)),
             NoGrant::UsedUp { uses: 1 } => f.write_str("the token is used up: it admitted 1 machine"),
             NoGrant::UsedUp { uses } => write!(f, "the token is used up: it admitted {uses} machines"),
             NoGrant::Revoked => f.write_str("the token was revoked"),

@@ -66,6 +66,16 @@ pub fn user_name(id: u32) -> Result<Option<String>, LookupError> {
     Ok(look_up(LOOKUP_MAX, move || User::from_uid(Uid::from_raw(id)))?.map(|user| user.name))
 }
 
+/// The ids of a user and of its own group; `None` if there is no user of this name.
+///
+/// # Errors
+/// When that cannot be found out.
+pub fn user_ids(name: &str) -> Result<Option<(u32, u32)>, LookupError> {
+    let name = name.to_owned();
+    let found = look_up(LOOKUP_MAX, move || User::from_name(&name))?;
+    Ok(found.map(|user| (user.uid.as_raw(), user.gid.as_raw())))
+}
+
 /// Runs a lookup on its own thread and waits for the answer.
 fn look_up<T: Send + 'static>(
     patience: Duration,
@@ -116,6 +126,7 @@ mod tests {
         assert_eq!(group_id("root").unwrap(), Some(0));
         assert_eq!(group_name(0).unwrap().as_deref(), Some("root"));
         assert_eq!(user_name(0).unwrap().as_deref(), Some("root"));
+        assert_eq!((user_ids("root").unwrap(), user_ids("no such user").unwrap()), (Some((0, 0)), None));
     }
 
     #[test]

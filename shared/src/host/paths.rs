@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 /// The machine's directories, used when systemd does not name others.
 const STATE: &str = "/var/lib/tinytorrent";
+/// The tracker's state directory on a machine.
+pub const TRACKER_STATE: &str = "/var/lib/tt-tracker";
 const RUNTIME: &str = "/run/tinytorrent";
 const CONFIGURATION: &str = "/etc/tinytorrent";
 
@@ -38,6 +40,8 @@ pub struct UserPlaces {
     pub config: PathBuf,
     /// For the shared directory.
     pub data: PathBuf,
+    /// For the state of the user's own tracker.
+    pub tracker: PathBuf,
     /// For the control socket.
     pub runtime: PathBuf,
 }
@@ -49,6 +53,7 @@ impl Places {
         let user = ProjectDirs::from("", "", "tinytorrent").map(|dirs| UserPlaces {
             config: dirs.config_dir().to_owned(),
             data: dirs.data_dir().to_owned(),
+            tracker: dirs.data_dir().with_file_name("tt-tracker"),
             // Without a session ($XDG_RUNTIME_DIR) there is no runtime directory. The state directory keeps the socket
             // longer than needed, but is equally private.
             runtime: dirs.runtime_dir().or(dirs.state_dir()).unwrap_or(dirs.data_dir()).to_owned(),
@@ -115,6 +120,14 @@ impl Places {
         sockets
     }
 
+    /// The directory of the certificate authority: `--dir`, or `ca` in the tracker's state directory.
+    pub fn authority(&self, cli: Option<&Path>) -> PathBuf {
+        match cli {
+            Some(dir) => dir.to_owned(),
+            None => self.place(&self.state_directory, TRACKER_STATE, |user| &user.tracker).join("ca"),
+        }
+    }
+
     fn config_dir(&self) -> PathBuf {
         self.place(&self.configuration_directory, CONFIGURATION, |user| &user.config)
     }
@@ -159,7 +172,12 @@ mod tests {
     use super::*;
 
     fn user() -> Places {
-        let user = UserPlaces { config: "/h/c".into(), data: "/h/d".into(), runtime: "/h/r".into() };
+        let user = UserPlaces {
+            config: "/h/c".into(),
+            data: "/h/d".into(),
+            tracker: "/h/t".into(),
+            runtime: "/h/r".into(),
+        };
         Places { user: Some(user), ..Places::default() }
     }
 
@@ -194,6 +212,16 @@ mod tests {
             assert_eq!(places.tracker_config(), Path::new(config).with_file_name("tt-tracker.toml"));
             assert_eq!(places.shared_folder(None, None), Path::new(folder));
             assert_eq!(places.daemon_socket(None, None, None), Path::new(socket));
+        }
+    }
+
+    #[test]
+    fn the_authority_is_in_the_trackers_state() {
+        let cases =
+            [(user(), "/h/t/ca"), (root(), "/var/lib/tt-tracker/ca"), (unit(), "/var/lib/private/tt/ca")];
+        for (places, dir) in cases {
+            assert_eq!(places.authority(None), Path::new(dir));
+            assert_eq!(places.authority(Some(Path::new("/a"))), Path::new("/a"));
         }
     }
 
