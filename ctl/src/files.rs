@@ -111,13 +111,18 @@ const ATTEMPTS_MAX: usize = 8;
 
 impl<'a> NewFile<'a> {
     pub(crate) fn create(path: &'a Path) -> Result<NewFile<'a>, Error> {
+        NewFile::create_with_mode(path, 0o666)
+    }
+
+    /// With these permissions, less the umask.
+    pub(crate) fn create_with_mode(path: &'a Path, mode: u32) -> Result<NewFile<'a>, Error> {
         must_be_replaceable(path)?;
         leftovers::remove(parent(path));
         for _ in 0..ATTEMPTS_MAX {
             let part = tempfile::Builder::new()
                 .prefix(leftovers::PREFIX)
                 .suffix(leftovers::FILE_SUFFIX)
-                .permissions(Permissions::from_mode(0o666)) // less the umask
+                .permissions(Permissions::from_mode(mode))
                 .tempfile_in(parent(path))
                 .map_err(|error| write_error(path, &error))?;
             if leftovers::lock(part.as_file(), part.path()) {

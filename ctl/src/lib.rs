@@ -6,6 +6,7 @@
 mod asker;
 mod awaited;
 mod begin;
+mod ca;
 mod check;
 mod chunks;
 pub mod cli;
@@ -20,6 +21,7 @@ mod deadline;
 mod details;
 mod doctor;
 mod documents;
+mod documents_of_ca;
 mod documents_of_trackers;
 mod dress;
 mod each;
@@ -109,6 +111,7 @@ fn carry_out(cli: &Cli, output: &mut Output) -> Result<(), Error> {
         Command::Create(args) => create::create(args, output),
         Command::Check(args) => check::check(args, output),
         Command::Sign(args) => sign::sign(args, output),
+        Command::Ca(command) => ca::ca(command, output),
         Command::Completions(args) => completions::completions(args, output),
         _ => tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -121,9 +124,11 @@ fn carry_out(cli: &Cli, output: &mut Output) -> Result<(), Error> {
 async fn run_with_daemon(cli: &Cli, output: &mut Output) -> Result<(), Error> {
     let global = &cli.global;
     match &cli.command {
-        Command::Create(_) | Command::Check(_) | Command::Sign(_) | Command::Completions(_) => {
-            unreachable!("these need no daemon")
-        }
+        Command::Create(_)
+        | Command::Check(_)
+        | Command::Sign(_)
+        | Command::Ca(_)
+        | Command::Completions(_) => unreachable!("these need no daemon"),
         Command::Share(args) => share::share(args, global, output).await,
         Command::Get(args) => get::get(args, global, output).await,
         Command::Status(args) => status::status(args, global, output).await,

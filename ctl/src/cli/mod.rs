@@ -1,6 +1,7 @@
 //! The command line: its commands, its options, and the help that goes with them. Each verb's arguments have a file of
 //! its name.
 
+mod ca;
 mod check;
 mod completions;
 mod create;
@@ -28,6 +29,9 @@ mod tests;
 
 use clap::{Parser, Subcommand};
 
+pub use ca::{
+    AuthorityDir, CaCommand, CaInitArgs, CaIssueArgs, CaListArgs, CaRevokeArgs, CaTokenArgs, CaTokensArgs,
+};
 pub use check::CheckArgs;
 pub use completions::CompletionsArgs;
 pub use create::CreateArgs;
@@ -179,6 +183,9 @@ pub enum Command {
     /// Sign manifests with a key of minisign; needs no ttd
     #[command(override_usage = "ttctl sign -s KEY MANIFEST...")]
     Sign(SignArgs),
+    /// Say which machines belong to a closed fleet; needs no ttd
+    #[command(subcommand)]
+    Ca(CaCommand),
     /// Ask a tracker what it knows
     #[command(subcommand)]
     Tracker(TrackerCommand),

@@ -2,6 +2,7 @@
 //!
 //! `pty` runs a command line and records what its terminal shows; `fleet` contains the data that is shown.
 
+mod authority;
 #[path = "../../src/tests/fake.rs"]
 #[allow(dead_code, reason = "the tests of whole commands use the rest")]
 mod fake;
