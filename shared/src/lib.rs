@@ -22,6 +22,7 @@ pub mod shell;
 #[cfg(feature = "signed")]
 pub mod signature;
 pub mod swarm;
+pub mod tls_mode;
 pub mod token;
 pub mod tree;
 pub mod url;

@@ -49,7 +49,7 @@ const STEPS: [Step; 18] = [
     ("unit tests of the benchmark", |workspace, _| bench_tests(workspace)),
     ("shared is pure without features", |workspace, _| shared_is_pure(workspace)),
     ("shared with each feature alone", |workspace, _| {
-        for feature in ["signed", "rpc", "host", "program"] {
+        for feature in ["signed", "rpc", "tls", "host", "program"] {
             must(workspace.cargo().args(["check", "--package", "shared", "--features", feature]))?;
         }
         Ok(())

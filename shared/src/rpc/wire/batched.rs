@@ -56,7 +56,7 @@ impl Batched {
 
     /// Sets the measured rate, in bytes per second.
     #[cfg(test)]
-    pub(super) fn assume(&mut self, rate: f64) {
+    pub(in crate::rpc) fn assume(&mut self, rate: f64) {
         self.rate = rate;
     }
 

@@ -1,7 +1,8 @@
-//! Our own files on disk, damaged.
+//! Our own files on disk, damaged, and those of administrators.
 
 use daemon::fuzz::{Damage, Folder};
 use shared::chunk::ChunkCount;
+use shared::rpc::tls::{Authorities, Identity, Revoked, Setup};
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -39,4 +40,20 @@ pub fn start(bytes: &[u8]) {
     let kept = u16::from_le_bytes([low, high]);
     let damage = Damage { file, kept, is_sealed: is_sealed & 1 == 1 };
     SHARED.with(|(folder, _)| folder.start(damage, rest));
+}
+
+/// A file of keys, of certificates or of revoked certificates. What is read can be used, or is refused in one line.
+pub fn certificates(bytes: &[u8]) {
+    let identity = Identity::read(bytes);
+    let authorities = Authorities::read(bytes);
+    let revoked = Revoked::read(bytes);
+    let faults = [identity.as_ref().err(), authorities.as_ref().err(), revoked.as_ref().err()];
+    for fault in faults.into_iter().flatten() {
+        assert!(!fault.to_string().contains(char::is_control), "{fault:?}");
+    }
+    if let Ok(authorities) = authorities {
+        for now in [0, 1_800_000_000, u64::MAX] {
+            let _ = Setup::new(identity.as_ref().ok(), &authorities, &revoked.clone().unwrap_or_default(), now);
+        }
+    }
 }

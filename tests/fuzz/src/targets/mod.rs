@@ -46,6 +46,7 @@ pub const ALL: &[Target] = &[
     target("record", MIB, files::record),
     target("have_file", 2 * MIB, files::have_file),
     target("start", MIB, files::start),
+    target("certificates", 2 * MIB, files::certificates),
     target("daemon_config", MIB, config::daemon),
     target("tracker_config", MIB, config::tracker),
     target("config_tables", MIB, config::tables),
