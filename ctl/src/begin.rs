@@ -83,10 +83,13 @@ impl Order {
     pub(crate) async fn read(what: &str, timeout: Option<Duration>) -> Result<Order, Error> {
         let ask = match Want::parse(what)? {
             Want::Manifest(path) => {
-                Ask { what: GetWhat::Manifest, manifest: Some(files::read_manifest_to_get(&path)?) }
+                let manifest = files::read_manifest_to_get(&path)?;
+                let signature = files::read_signature_beside(&path)?;
+                Ask { what: GetWhat::Manifest { signature }, manifest: Some(manifest) }
             }
             Want::Url(url) => {
-                Ask { what: GetWhat::Manifest, manifest: Some(fetch_url::fetch(&url, timeout).await?) }
+                let (manifest, signature) = fetch_url::fetch(&url, timeout).await?;
+                Ask { what: GetWhat::Manifest { signature }, manifest: Some(manifest) }
             }
             Want::Catalogue(what) => Ask { what, manifest: None },
         };

@@ -4,7 +4,7 @@ use crate::error::{Error, Kind};
 use serde::{Serialize, Serializer};
 use shared::manifest::Manifest;
 use shared::rpc::control::{
-    Direction, Limit, Limits, PeerInfo, Rejection, ResourceStatus, State, TrackerStatus,
+    Direction, Limit, Limits, PeerInfo, Rejection, ResourceStatus, SignedBy, State, TrackerStatus,
 };
 use std::net::SocketAddr;
 
@@ -111,6 +111,23 @@ pub(crate) struct Resource {
     reused_from: Vec<String>,
     /// What it is: "tree" for a directory, else "file".
     kind: &'static str,
+    /// What the signature of its manifest says of itself; `null` if it has none.
+    signed: Option<Signed>,
+}
+
+/// What a signature says of itself.
+#[derive(Debug, Serialize)]
+pub(crate) struct Signed {
+    /// The id of the key, as minisign writes it.
+    key_id: String,
+    /// In seconds since 1970; `null` if it does not tell.
+    timestamp: Option<u64>,
+}
+
+impl From<&SignedBy> for Signed {
+    fn from(signed: &SignedBy) -> Signed {
+        Signed { key_id: signed.key_id.clone(), timestamp: signed.timestamp }
+    }
 }
 
 /// What a resource is, in the field `kind`.
@@ -167,6 +184,7 @@ impl From<&ResourceStatus> for Resource {
             chunks_reused: status.chunks_reused,
             reused_from: status.reused_from.iter().map(ToString::to_string).collect(),
             kind: kind(status.is_tree),
+            signed: status.signed.as_ref().map(Signed::from),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The documents of `ttctl tracker --json`; what holds for all of them is in `documents`.
 
+use crate::documents::Signed;
 use serde::Serialize;
+use shared::rpc::control::SignedBy;
 use shared::rpc::tracker::{ListEntry, PeerEntry, ResourceEntry, Stage};
 use std::net::SocketAddr;
 
@@ -24,6 +26,8 @@ pub(crate) struct Publication {
     leechers: u32,
     /// The size as reported by a machine that has all of it; `null` if none reported one.
     bytes: Option<u64>,
+    /// What its signature says of itself; `null` if it has none. Whoever fetches it checks it.
+    signed: Option<Signed>,
 }
 
 impl From<&ListEntry> for Publication {
@@ -39,6 +43,7 @@ impl From<&ListEntry> for Publication {
             seeders: entry.seeders,
             leechers: entry.leechers,
             bytes: publication.bytes,
+            signed: publication.signature.as_ref().map(|signature| Signed::from(&SignedBy::from(signature))),
         }
     }
 }

@@ -4,9 +4,13 @@
 use crate::error::{Error, Kind};
 use crate::human;
 use shared::manifest::{Manifest, Parser};
+use shared::name::SIGNATURE_SUFFIX;
+use shared::signature::{SIGNATURE_BYTES_MAX, SignatureText};
 use std::io::{self, Read};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use ureq::Body;
+use ureq::http::Response;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 /// Limits the bytes that are read of a response; more is an error. The largest manifest, with CRLF line ends, is a
@@ -27,12 +31,16 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(120);
 const CERTIFICATES: [&str; 3] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
 
-/// Fetches and parses the manifest at `url`, within two minutes, or within `timeout` if that is shorter.
+/// A manifest, and its signature if there is one.
+pub(crate) type Signed = (Manifest, Option<SignatureText>);
+
+/// Fetches and parses the manifest at `url` and the signature beside it, within two minutes, or within `timeout` if that is
+/// shorter.
 ///
 /// # Errors
 /// `TimedOut` if it took longer than `timeout`, `Unreachable` if trying again may help, `BadData` if the response is
 /// not a manifest, `Refused` if the server refuses it.
-pub(crate) async fn fetch(url: &str, timeout: Option<Duration>) -> Result<Manifest, Error> {
+pub(crate) async fn fetch(url: &str, timeout: Option<Duration>) -> Result<Signed, Error> {
     let longest = timeout.map_or(FETCH_TIMEOUT, |timeout| timeout.min(FETCH_TIMEOUT));
     let url = url.to_owned();
     let fetched = tokio::task::spawn_blocking(move || fetch_now(&url, longest))
@@ -45,7 +53,8 @@ pub(crate) async fn fetch(url: &str, timeout: Option<Duration>) -> Result<Manife
     })
 }
 
-fn fetch_now(url: &str, timeout: Duration) -> Result<Manifest, Error> {
+fn fetch_now(url: &str, timeout: Duration) -> Result<Signed, Error> {
+    let begin = Instant::now();
     let is_https = url.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
     let mut config = ureq::Agent::config_builder()
         .timeout_global(Some(timeout))
@@ -59,6 +68,13 @@ fn fetch_now(url: &str, timeout: Duration) -> Result<Manifest, Error> {
     let agent = ureq::Agent::new_with_config(config.build());
     let shown = shown(url);
     let response = agent.get(url).call().map_err(|error| failed(&shown, timeout, error))?;
+    let manifest = manifest_of(response, &shown, timeout)?;
+    let signature = signature(&agent, url, timeout.saturating_sub(begin.elapsed()))?;
+    Ok((manifest, signature))
+}
+
+/// Reads a response to its end.
+fn manifest_of(response: Response<Body>, shown: &str, timeout: Duration) -> Result<Manifest, Error> {
     let mut body = response.into_body().into_with_config().limit(BODY_BYTES_MAX).reader();
     let mut parser = Parser::new();
     let mut buffer = vec![0; 64 << 10];
@@ -71,9 +87,36 @@ fn fetch_now(url: &str, timeout: Duration) -> Result<Manifest, Error> {
             Ok(0) => return parser.finish().map_err(bad),
             Ok(bytes) => parser.feed(&buffer[..bytes]).map_err(bad)?,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
-            Err(error) => return Err(failed(&shown, timeout, error.into())),
+            Err(error) => return Err(failed(shown, timeout, error.into())),
         }
     }
+}
+
+/// Fetches the signature beside a manifest. A server that does not have it, or does not say whether it has it, makes the
+/// manifest one without a signature; so does one that answers with a page of its own.
+fn signature(agent: &ureq::Agent, url: &str, timeout: Duration) -> Result<Option<SignatureText>, Error> {
+    let url = beside(url);
+    let shown = shown(&url);
+    let failed = |error| failed(&shown, timeout, error);
+    let request = agent.get(&url).config().timeout_global(Some(timeout)).build();
+    let response = match request.call() {
+        Ok(response) => response,
+        Err(ureq::Error::StatusCode(401 | 403 | 404 | 410)) => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut bytes = Vec::new();
+    let body = response.into_body().into_reader().take(SIGNATURE_BYTES_MAX as u64 + 1);
+    { body }.read_to_end(&mut bytes).map_err(|error| failed(error.into()))?;
+    if !bytes.starts_with(b"untrusted comment:") {
+        return Ok(None);
+    }
+    SignatureText::of_bytes(&bytes).map(Some).map_err(|why| Error::bad_data(format!("{shown}: {why}")))
+}
+
+/// The address of the signature of the manifest at this address.
+fn beside(url: &str) -> String {
+    let (path, rest) = url.split_at(url.find(['?', '#']).unwrap_or(url.len()));
+    format!("{path}{SIGNATURE_SUFFIX}{rest}")
 }
 
 /// The machine's own certificates, which may include a company's. If there are none, those that browsers trust.

@@ -5,6 +5,12 @@ use shared::id::{ChunkHash, ResourceId};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 
+/// It is not one of this manifest, which nobody finds out here.
+const SIGNATURE: &str = "untrusted comment: signature from minisign secret key\n\
+    RUTnOD6m9zm632ME3utFThhTQXKmv7BIo0BRsjrnnYuL0TYCb8Ycn0KKqmeKEN42gOxmq0MacRKwxtAcxdEbuIbpVKhC4xMEAA0=\n\
+    trusted comment: timestamp:1795740186\tfile:hello.txt.tinytorrent\thashed\n\
+    jyQNybLAKIi4twM/vmuODN+ZlDdkYb5g0x+SIaX3h+yvWhTJNMzsZ6sogJY6IiBb8IOgaLACEeati9FZRUsECQ==\n";
+
 fn manifest() -> Manifest {
     let trackers = vec!["tt://tracker.example".parse().unwrap()];
     let hashes = vec![ChunkHash::of(b"x")];
@@ -33,7 +39,12 @@ fn answer(mut stream: TcpStream) -> io::Result<()> {
         format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}", text.len())
     };
     match path.as_str() {
-        "/x.tinytorrent" => say(&page(&manifest().to_text())),
+        "/x.tinytorrent" | "/signed.tinytorrent" | "/query.tinytorrent?token=1" | "/damaged" | "/kind" => {
+            say(&page(&manifest().to_text()))
+        }
+        "/signed.tinytorrent.minisig" | "/query.tinytorrent.minisig?token=1" => say(&page(SIGNATURE)),
+        "/damaged.minisig" => say(&page(&SIGNATURE[..200])),
+        "/kind.minisig" => say(&page("<html><body>This page does not exist</body></html>\n")),
         "/moved" => say("HTTP/1.1 302 Found\r\nLocation: /x.tinytorrent\r\nContent-Length: 0\r\n\r\n"),
         "/round" => say("HTTP/1.1 302 Found\r\nLocation: /round\r\nContent-Length: 0\r\n\r\n"),
         "/page" => say(&page("<html><body>Welcome</body></html>\n")),
@@ -72,9 +83,22 @@ fn fails(url: &str) -> (u8, String) {
 fn a_manifest_is_fetched_also_where_it_has_moved_to() {
     let root = server();
     for path in ["/x.tinytorrent", "/moved"] {
-        let fetched = fetch_now(&format!("{root}{path}"), FETCH_TIMEOUT).unwrap();
-        assert_eq!(fetched.to_text(), manifest().to_text());
+        let (fetched, signature) = fetch_now(&format!("{root}{path}"), FETCH_TIMEOUT).unwrap();
+        assert_eq!((fetched.to_text(), signature), (manifest().to_text(), None));
     }
+}
+
+#[test]
+fn the_signature_beside_a_manifest_comes_with_it() {
+    let root = server();
+    let fetched = |path: &str| fetch_now(&format!("{root}{path}"), FETCH_TIMEOUT);
+    for path in ["/signed.tinytorrent", "/query.tinytorrent?token=1"] {
+        let signature = fetched(path).unwrap().1;
+        assert_eq!(signature.unwrap().as_str(), SIGNATURE, "{path}");
+    }
+    assert_eq!(fetched("/kind").unwrap().1, None, "a page for everything is no signature");
+    let (code, message) = fails(&format!("{root}/damaged"));
+    assert!(code == 6 && message.contains("/damaged.minisig: the signature"), "{code} {message}");
 }
 
 #[test]

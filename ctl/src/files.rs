@@ -3,13 +3,15 @@
 use crate::error::{Error, Kind};
 use crate::leftovers;
 use shared::manifest::{Manifest, Parser};
-use shared::name::{BadName, MANIFEST_SUFFIX, ResourceName};
+use shared::name::{BadName, MANIFEST_SUFFIX, ResourceName, SIGNATURE_SUFFIX};
 use shared::shell;
+use shared::signature::{SIGNATURE_BYTES_MAX, SignatureText};
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::fs::{File, Metadata, Permissions};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 /// Opens a regular file. Anything else (a directory, a pipe without a writer) is refused before it is opened.
@@ -97,6 +99,30 @@ pub(crate) fn read_manifest(path: &Path) -> Result<Manifest, Error> {
             Err(error) => return Err(Error::io(format!("cannot read {}", path.display()), &error)),
         }
     }
+}
+
+/// The path of the signature of a manifest.
+pub(crate) fn signature_beside(manifest: &Path) -> PathBuf {
+    let mut beside = OsString::from(manifest);
+    beside.push(SIGNATURE_SUFFIX);
+    beside.into()
+}
+
+/// Reads the signature beside a manifest; `None` if there is no such file.
+pub(crate) fn read_signature_beside(manifest: &Path) -> Result<Option<SignatureText>, Error> {
+    let path = signature_beside(manifest);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let (file, _) = open_regular(&path)?;
+    let mut bytes = Vec::new();
+    let read = file.take(SIGNATURE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes);
+    read.map_err(|error| Error::io(format!("cannot read {}", path.display()), &error))?;
+    let signature = SignatureText::of_bytes(&bytes);
+    signature.map(Some).map_err(|why| {
+        Error::bad_data(format!("{}: {why}", path.display()))
+            .hint("copy it again from where the manifest comes from")
+    })
 }
 
 /// A file that appears at `path` when it is complete. Until then it is a part file beside it, which is deleted if

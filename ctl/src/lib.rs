@@ -56,6 +56,7 @@ mod select;
 mod share;
 mod share_tree;
 mod sign;
+mod sign_shared;
 mod signing_key;
 mod staged;
 mod status;
@@ -110,7 +111,6 @@ fn carry_out(cli: &Cli, output: &mut Output) -> Result<(), Error> {
     match &cli.command {
         Command::Create(args) => create::create(args, output),
         Command::Check(args) => check::check(args, output),
-        Command::Sign(args) => sign::sign(args, output),
         Command::Ca(command) => ca::ca(command, output),
         Command::Completions(args) => completions::completions(args, output),
         _ => tokio::runtime::Builder::new_current_thread()
@@ -124,11 +124,10 @@ fn carry_out(cli: &Cli, output: &mut Output) -> Result<(), Error> {
 async fn run_with_daemon(cli: &Cli, output: &mut Output) -> Result<(), Error> {
     let global = &cli.global;
     match &cli.command {
-        Command::Create(_)
-        | Command::Check(_)
-        | Command::Sign(_)
-        | Command::Ca(_)
-        | Command::Completions(_) => unreachable!("these need no daemon"),
+        Command::Create(_) | Command::Check(_) | Command::Ca(_) | Command::Completions(_) => {
+            unreachable!("these need no daemon")
+        }
+        Command::Sign(args) => sign::sign(args, global, output).await,
         Command::Share(args) => share::share(args, global, output).await,
         Command::Get(args) => get::get(args, global, output).await,
         Command::Status(args) => status::status(args, global, output).await,

@@ -13,6 +13,8 @@ use crate::move_in::Source;
 use crate::output::Output;
 use crate::progress::{Now, Progress};
 use crate::share_tree::share_tree;
+use crate::sign_shared::sign_shared;
+use crate::signing_key::SigningKey;
 use crate::tasks;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -21,6 +23,7 @@ use shared::host::sparse::{self, Holes};
 use shared::id::ResourceId;
 use shared::name::ResourceName;
 use shared::rpc::control::{PART_BYTES_MAX, ShareRequest, Shared, TaskId, ZEROS_BYTES_MAX};
+use shared::shell;
 use shared::tree::TreeName;
 use shared::zeros::ZEROS;
 use std::collections::BTreeSet;
@@ -36,15 +39,29 @@ pub(crate) async fn share(args: &ShareArgs, global: &Global, output: &mut Output
         return Err(Error::usage("no tracker is named and none is configured")
             .hint("use --tracker tt://HOST, or set `trackers` in ttd.toml"));
     }
+    let key = args.sign.as_deref().map(SigningKey::open).transpose()?;
     let mut done = Vec::new();
     let mut failures = Failures::default();
     let mut warned = BTreeSet::new(); // a warning that concerns all files is printed once
     for path in &args.paths {
         let request = |name| {
             let trackers = trackers.clone();
-            ShareRequest { name, trackers, replace: args.replace, bytes: 0, data_bytes: 0, tree: None }
+            ShareRequest {
+                name,
+                trackers,
+                replace: args.replace,
+                bytes: 0,
+                data_bytes: 0,
+                tree: None,
+                to_be_signed: key.is_some(),
+            }
         };
-        match share_one(&daemon, path, request, args, output).await {
+        let shared = async {
+            let (shared, kept) = share_one(&daemon, path, request, args, output).await?;
+            let Some(key) = &key else { return Ok((shared, kept)) };
+            Ok::<_, Error>((signed(&daemon, key, shared, output).await?, kept))
+        };
+        match shared.await {
             Ok((shared, kept)) => {
                 kept.into_iter().for_each(|why| failures.add(&path.to_string_lossy(), why, output));
                 if !output.is_json() {
@@ -78,8 +95,19 @@ pub(crate) async fn share(args: &ShareArgs, global: &Global, output: &mut Output
     failures.end()
 }
 
+/// Signs what was just shared, so that it is published.
+async fn signed(daemon: &Daemon, key: &SigningKey, shared: Shared, output: &Output) -> Result<Shared, Error> {
+    let name = shared.name.as_str();
+    let signed = sign_shared(daemon, key, name, Progress::new(output, name)).await;
+    let (signed, _) = signed.map_err(|error| {
+        error.hint(format!("it is shared and not published yet; `ttctl sign {}` signs it", shell::word(name)))
+    })?;
+    let warnings = shared.warnings.into_iter().chain(signed.warnings).collect();
+    Ok(Shared { warnings, ..signed })
+}
+
 /// The error when a file is shared but cannot be found by its name.
-fn not_found(shared: &Shared, why: &str) -> Error {
+pub(crate) fn not_found(shared: &Shared, why: &str) -> Error {
     let name = &shared.name;
     Error::refused(format!("{name} is shared, but new machines cannot find it by name: {why}"))
         .hint(format!("see `ttctl status {name}`"))

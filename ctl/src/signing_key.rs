@@ -59,6 +59,12 @@ impl SigningKey {
         Some(SigningKey { secret, public })
     }
 
+    /// The public half.
+    pub(crate) fn public(&self) -> Result<shared::signature::PublicKey, Error> {
+        let public = self.public.to_base64().parse();
+        public.map_err(|why| Error::internal(format!("the public half of the key came out wrong: {why}")))
+    }
+
     /// Signs a manifest's text. The trusted comment is that of minisign.
     pub(crate) fn sign(&self, manifest: &Manifest, timestamp: u64) -> Result<SignatureText, Error> {
         let name = manifest.name();

@@ -360,6 +360,7 @@ fn details(resource: &ResourceStatus, output: &Output) -> Details {
     details.add("path", resource.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default());
     details.add("size", size(resource));
     details.add("added", resource.added_at_ms.map(|ms| local_time::minute(ms, output)).unwrap_or_default());
+    details.add("signed by", resource.signed.as_ref().map_or("", |signed| &signed.key_id));
     details.add_coloured("state", state(resource.state), colour(resource.state));
     details.add("reason", resource.reason.as_deref().unwrap_or_default());
     details.add("published", if resource.taken_back { TAKEN_BACK } else { "" });

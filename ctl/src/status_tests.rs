@@ -33,6 +33,7 @@ fn resources() -> Vec<ResourceStatus> {
         chunks_reused: 2,
         reused_from: vec!["old.grib2".parse().unwrap()],
         chunks_from_files: 2,
+        signed: None,
         is_tree: false,
     };
     let waiting = ResourceStatus {
@@ -118,7 +119,7 @@ fn the_json_of_one_is_flat_and_of_all_a_list() {
          \"exit_code\":null,\"trackers\":[],\"upload_peers\":0,\
          \"wanted_by\":[\"alice\",\"uid 1234\",\"found in the shared directory\"],\"bytes_told\":null,\
          \"id\":\"{id}\",\"path\":\"/srv/tt/lab.img\",\"added_at_ms\":null,\"taken_back\":false,\
-         \"bytes_fetched\":17825792,\"bytes_reused\":2097152,\"chunks_reused\":2,\"reused_from\":[\"old.grib2\"],\"kind\":\"file\"}}"
+         \"bytes_fetched\":17825792,\"bytes_reused\":2097152,\"chunks_reused\":2,\"reused_from\":[\"old.grib2\"],\"kind\":\"file\",\"signed\":null}}"
     );
     assert_eq!(
         shown(&resources(), Some("weather.grib2"), true),

@@ -91,6 +91,7 @@ fn offer(number: u8, called: &str, role: Role) -> (Offer, Bytes) {
         trackers: vec!["tt://tracker.example".parse().unwrap()],
         shared_at_ms: 1,
         bytes: None,
+        signature: None,
     };
     (Offer { publication, role }, hashes)
 }

@@ -186,6 +186,7 @@ async fn a_manifest_travels_in_pages() {
         trackers: vec!["tt://tracker.example".parse().unwrap()],
         shared_at_ms: 5,
         bytes: Some(u64::from(PAGE_HASHES + 2) * (1 << 20) + 7),
+        signature: None,
     };
     let seeder = peer(addr, 1001).await;
     let offer = Offer { publication: publication.clone(), role: Role::Claims };
@@ -228,6 +229,7 @@ fn small(name: &str, seed: u8) -> (Publication, Vec<u8>) {
         trackers: Vec::new(),
         shared_at_ms: 5,
         bytes: None,
+        signature: None,
     };
     (publication, hashes)
 }
@@ -391,6 +393,7 @@ fn the_worst_answers_fit() {
         trackers: vec![url.parse().unwrap(); TRACKERS_MAX],
         shared_at_ms: u64::MAX,
         bytes: Some(u64::MAX),
+        signature: None,
     };
     let listed = ListEntry { publication, seeders: u32::MAX, leechers: u32::MAX };
     let resource =

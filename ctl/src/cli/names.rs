@@ -59,11 +59,23 @@ pub(super) fn published(typed: &OsStr) -> Vec<CompletionCandidate> {
 
 /// What `get` accepts: names in the catalogue, and manifests that lie here.
 pub(super) fn to_get(typed: &OsStr) -> Vec<CompletionCandidate> {
+    or_manifests(typed, published)
+}
+
+/// What `sign` accepts: names that are here, and manifests that lie here.
+pub(super) fn to_sign(typed: &OsStr) -> Vec<CompletionCandidate> {
+    or_manifests(typed, here)
+}
+
+fn or_manifests(
+    typed: &OsStr,
+    names: impl Fn(&OsStr) -> Vec<CompletionCandidate>,
+) -> Vec<CompletionCandidate> {
     let is_manifest = |path: &Path| {
         path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(MANIFEST_SUFFIX.as_bytes())
     };
     let is_path = typed.as_encoded_bytes().contains(&b'/');
-    let mut candidates = if is_path { Vec::new() } else { published(typed) };
+    let mut candidates = if is_path { Vec::new() } else { names(typed) };
     candidates.extend(PathCompleter::any().filter(is_manifest).complete(typed));
     candidates
 }

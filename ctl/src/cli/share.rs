@@ -30,11 +30,15 @@ A name that another machine shares with different content needs --replace. The
 exit code is 4 if no tracker publishes a file under its name; the error and
 `ttctl status` say why. Unreachable trackers are told later.
 
+With --sign, the manifest is signed with a secret key of minisign before any
+tracker publishes the file. `ttctl sign --help` has more about keys.
+
 Examples:
   ttctl share /srv/images/lab-2025.img
   ttctl share forecast-*.grib2 --tracker tt://tracker.example
   ttctl share /srv/app-2.3
-  ttctl share --move /srv/build/lab-2025.img")]
+  ttctl share --move /srv/build/lab-2025.img
+  ttctl share --sign ~/.minisign/minisign.key /srv/images/lab-2025.img")]
 pub struct ShareArgs {
     /// The files and directories to share
     #[arg(required = true, value_name = "PATH")]
@@ -48,6 +52,9 @@ pub struct ShareArgs {
     /// Move the files into the shared directory instead of copying them
     #[arg(long = "move")]
     pub moves: bool,
+    /// Sign the manifests with the secret key of minisign in this file
+    #[arg(long, value_name = "KEY")]
+    pub sign: Option<PathBuf>,
     /// What becomes part of a directory's tar.
     #[command(flatten)]
     pub tree: TreeArgs,

@@ -239,7 +239,7 @@ impl Control for Service {
         let mut state = self.state();
         let named = match &request.what {
             GetWhat::Name { name, .. } => Some(name.clone()),
-            GetWhat::Manifest | GetWhat::Resource { .. } => None,
+            GetWhat::Manifest { .. } | GetWhat::Resource { .. } => None,
         };
         state.got.push(request);
         let accepted = state.accepted.clone().unwrap_or_else(|| Err(refused("nobody knows it")))?;
@@ -467,32 +467,14 @@ impl Control for Service {
     }
 
     async fn events(self, _: Context, _: Option<u64>, _: u32) -> Result<EventPage, ControlError> {
-        let file = |what| Happening::File {
-            name: "lab-2026-debian-bookworm-desktop.img".parse().unwrap(),
-            resource: ResourceId::of(b"lab"),
-            what,
-        };
-        let lost = TrackerEvent::Lost { reason: "connection refused".to_owned() };
-        let all = [
-            file(FileEvent::Accepted),
-            file(FileEvent::Waiting { reason: "no peer has chunk 7".to_owned() }),
-            file(FileEvent::Resumed),
-            file(FileEvent::Complete {
-                bytes: 4 << 30,
-                received: 4 << 30,
-                took_ms: 42_000,
-                sources: 3,
-                reused: 0,
-                chunks_reused: 0,
-            }),
-            Happening::Tracker { tracker: "tt://tracker.example".parse().unwrap(), what: lost },
-        ];
-        let happened = |(place, event)| Happened {
-            number: place as u64 + 1,
-            at_ms: 1_772_348_759_123 + place as u64 * 61_000,
-            event,
-        };
-        let events = all.into_iter().enumerate().map(happened).collect();
-        Ok(EventPage { newest: 5, missed: 0, events })
+        Ok(EventPage { newest: 5, missed: 0, events: values::events() })
+    }
+
+    async fn manifest(self, _: Context, what: String, _: u32) -> Result<ManifestPart, ControlError> {
+        Err(refused(&format!("{what} is not shared here")))
+    }
+
+    async fn sign(self, _: Context, request: SignRequest) -> Result<TaskId, ControlError> {
+        Err(refused(&format!("{} is not shared here", request.name)))
     }
 }

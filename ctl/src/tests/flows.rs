@@ -141,7 +141,7 @@ fn get_sends_the_manifest_and_waits() {
     assert!(printed.starts_with(&format!("{} is complete (", home.path().join("x").display())), "{printed}");
     assert_eq!(fs::read(home.path().join("x")).unwrap(), content);
     assert_eq!(fake.state().manifest, manifest.to_text().as_bytes());
-    assert_eq!(fake.state().got[0].what, GetWhat::Manifest);
+    assert_eq!(fake.state().got[0].what, GetWhat::Manifest { signature: None });
 
     // A file that exists is not overwritten without --replace.
     let copy = home.path().join("x");

@@ -6,8 +6,8 @@ use shared::name::ResourceName;
 use shared::rpc::PROTOCOL_VERSION;
 pub use shared::rpc::control::State as State_;
 use shared::rpc::control::{
-    Accepted, ControlError, DaemonInfo, Direction, ErrorKind, Limit, Limits, Overview, PeerInfo,
-    ResourceStatus, TrackerStatus, Unpublished,
+    Accepted, ControlError, DaemonInfo, Direction, ErrorKind, FileEvent, Happened, Happening, Limit, Limits,
+    Overview, PeerInfo, ResourceStatus, TrackerEvent, TrackerStatus, Unpublished,
 };
 use shared::rpc::tracker::{ListEntry, Publication};
 use std::os::unix::fs::MetadataExt;
@@ -43,7 +43,8 @@ pub fn refused(message: &str) -> ControlError {
 pub fn listed(name: &str) -> ListEntry {
     let key = SwarmKey { resource: ResourceId::of(name.as_bytes()), digest: ListDigest([0; 32]) };
     let (name, count) = (name.parse().unwrap(), ChunkCount::new(1).unwrap());
-    let publication = Publication { name, key, count, trackers: Vec::new(), shared_at_ms: 0, bytes: None };
+    let publication =
+        Publication { name, key, count, trackers: Vec::new(), shared_at_ms: 0, bytes: None, signature: None };
     ListEntry { publication, seeders: 1, leechers: 0 }
 }
 
@@ -132,4 +133,34 @@ pub(super) fn info(folder: &Path) -> DaemonInfo {
         file_group: None,
         started_at_ms: 1_772_336_759_123,
     }
+}
+
+/// The events of a download, and of a tracker.
+pub(super) fn events() -> Vec<Happened> {
+    let file = |what| Happening::File {
+        name: "lab-2026-debian-bookworm-desktop.img".parse().unwrap(),
+        resource: ResourceId::of(b"lab"),
+        what,
+    };
+    let lost = TrackerEvent::Lost { reason: "connection refused".to_owned() };
+    let all = [
+        file(FileEvent::Accepted),
+        file(FileEvent::Waiting { reason: "no peer has chunk 7".to_owned() }),
+        file(FileEvent::Resumed),
+        file(FileEvent::Complete {
+            bytes: 4 << 30,
+            received: 4 << 30,
+            took_ms: 42_000,
+            sources: 3,
+            reused: 0,
+            chunks_reused: 0,
+        }),
+        Happening::Tracker { tracker: "tt://tracker.example".parse().unwrap(), what: lost },
+    ];
+    let happened = |(place, event)| Happened {
+        number: place as u64 + 1,
+        at_ms: 1_772_348_759_123 + place as u64 * 61_000,
+        event,
+    };
+    all.into_iter().enumerate().map(happened).collect()
 }

@@ -16,5 +16,6 @@ mod quota;
 mod read;
 pub mod reception;
 mod server;
+mod sign;
 mod tracker;
 mod users;

@@ -14,6 +14,7 @@ use super::overview::overview;
 use super::paths::with_paths;
 use super::quota::{Permit, Quota};
 use super::read::read;
+use super::sign::{manifest_part, sign};
 use super::tracker::Questions;
 use super::users;
 use crate::inbox::{Configured, Input, Manner, Requests, ToShare, Wanted, store_error};
@@ -25,8 +26,9 @@ use shared::manifest::{Manifest, Parser};
 use shared::name::ResourceName;
 use shared::rpc::control::{
     Accepted, Control, ControlError, DaemonInfo, ErrorKind, EventPage, Examined, Foreign, GetRequest,
-    GetWhat, Keep, LimitChange, LimitsKept, Overview, Page, PeerInfo, Rejection, ResourceStatus,
-    ShareRequest, TaskId, TaskState, TrackerAnswer, TrackerExamined, Unpublished, Watched,
+    GetWhat, Keep, LimitChange, LimitsKept, ManifestPart, Overview, Page, PeerInfo, Rejection,
+    ResourceStatus, ShareRequest, SignRequest, TaskId, TaskState, TrackerAnswer, TrackerExamined,
+    Unpublished, Watched,
 };
 use shared::rpc::local::Credentials;
 use shared::rpc::tracker::{Fleet, FleetPlace, ListEntry, Lookup, PeerEntry, ResourceEntry};
@@ -152,7 +154,7 @@ impl Control for CallerSession {
     }
 
     async fn manifest_part(self, _: CallContext, bytes: Payload) -> Result<(), ControlError> {
-        let mut manifest = self.manifest();
+        let mut manifest = self.begun_manifest();
         let (mut parser, permit) = match manifest.take() {
             Some(begun) => begun,
             None => (Parser::default(), self.may_have_one(&self.callers.manifests)?),
@@ -167,10 +169,11 @@ impl Control for CallerSession {
         let manner = Manner { replace, reuse, as_file, links_outside, is_copied };
         let by = self.wanted_by().await;
         let (lookup, tracker) = match what {
-            GetWhat::Manifest => {
+            GetWhat::Manifest { signature } => {
                 let manifest = self.sent_manifest().inspect_err(told(&by, "a manifest", "not fetched"))?;
                 let name = manifest.name().clone();
-                let wanted = Wanted::known(manifest, replace, by.clone()).in_manner(manner);
+                let wanted = Wanted { signature, ..Wanted::known(manifest, replace, by.clone()) };
+                let wanted = wanted.in_manner(manner);
                 let asked = self.requests.get(wanted).await;
                 return asked.inspect_err(told(&by, name.as_str(), "not fetched"));
             }
@@ -356,6 +359,18 @@ impl Control for CallerSession {
         let permit = self.callers.reads.turn(self.who.uid).await;
         read(&self.server.context, &self.requests, (resource, index), permit).await
     }
+
+    async fn manifest(self, _: CallContext, what: String, part: u32) -> Result<ManifestPart, ControlError> {
+        let _permit = self.callers.reads.turn(self.who.uid).await;
+        manifest_part(&self.requests, what, part).await
+    }
+
+    async fn sign(self, _: CallContext, request: SignRequest) -> Result<TaskId, ControlError> {
+        let (by, name) = (self.wanted_by().await, request.name.clone());
+        let _permit = self.callers.reads.turn(self.who.uid).await;
+        let signed = sign(&self.requests, request, by.clone()).await;
+        signed.inspect_err(told(&by, name.as_str(), "not signed"))
+    }
 }
 
 impl CallerSession {
@@ -424,7 +439,7 @@ impl CallerSession {
         self.imports.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn manifest(&self) -> MutexGuard<'_, Option<(Parser, Permit)>> {
+    fn begun_manifest(&self) -> MutexGuard<'_, Option<(Parser, Permit)>> {
         self.manifest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -437,7 +452,7 @@ impl CallerSession {
     }
 
     fn sent_manifest(&self) -> Result<Manifest, ControlError> {
-        let sent = self.manifest().take();
+        let sent = self.begun_manifest().take();
         let (parser, _permit) = sent.ok_or_else(|| refused("the manifest is empty".to_owned()))?;
         parser.finish().map_err(|error| bad_data(&error))
     }

@@ -138,7 +138,8 @@ impl Driver {
                 return Err(error);
             }
         }
-        let found = self.name_record(key, name, Some(identity), wanted.by.as_ref());
+        let mut found = self.name_record(key, name, Some(identity), wanted.by.as_ref());
+        found.signed = wanted.signed();
         let record = Record::wanted(key, wanted.tracker.clone(), wanted.shared_at_ms, found);
         let manifest = wanted.manifest.clone();
         let path = if tree.is_some() { self.home.tree(name) } else { None };

@@ -78,7 +78,8 @@ impl Driver {
         let other = hit.manifest.key();
         tracing::warn!(%name, id = %key, %other, "trying another list of chunks that a tracker knows");
         self.lists.pass_over(key);
-        let hit = Hit { manifest: hit.manifest.with_name(name), ..*hit };
+        let signature = hit.signature.filter(|_| *hit.manifest.name() == name); // it covers the name
+        let hit = Hit { manifest: hit.manifest.with_name(name), signature, ..*hit };
         let wanted = Wanted { reuse, ..Wanted::found(hit, replace, None) };
         let context = self.context.clone();
         jobs::spawn(async move {

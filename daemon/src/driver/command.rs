@@ -29,6 +29,12 @@ impl Driver {
                 Ok(()) => self.find_locally(&what, manner, by, reply),
                 Err(error) => drop(reply.send(Err(error))),
             },
+            Command::Manifest { what, reply } => {
+                drop(reply.send(able.and_then(|()| self.manifest_named(&what))));
+            }
+            Command::Sign { manifest, signature, by, reply } => {
+                drop(reply.send(able.and_then(|()| self.sign(&manifest, signature, &by))));
+            }
             Command::Complete { what, reply } => drop(reply.send(able.and_then(|()| self.complete(what)))),
             Command::Inspect { what, reply } => match able {
                 Ok(()) => self.inspect(what, reply),

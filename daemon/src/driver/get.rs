@@ -38,7 +38,7 @@ impl Driver {
 
     pub(super) fn find_locally(&mut self, what: &str, manner: Manner, by: WantedBy, reply: Reply<Accepted>) {
         let manifest = self.one(what).and_then(|(name, key)| match self.library.get(key) {
-            Some(resource) => Ok(resource.manifest.with_name(name)),
+            Some(resource) => Ok(resource.manifest_of(&name)),
             None => Err(internal(&"the resource is gone")),
         });
         match manifest {
@@ -103,6 +103,7 @@ impl Driver {
         if self.library.key_of(name) == Some(key) {
             self.want_file(key, wanted)?;
             self.want_links_outside(key, wanted);
+            self.take_signature(key, wanted);
             self.revive(key, wanted, place)?;
             self.add_wanted(key, name, by);
             self.restrict_reuse(key, wanted);
@@ -236,6 +237,7 @@ impl Driver {
     fn wanted_name(&self, wanted: &Wanted, place: &NameState) -> NameRecord {
         let (key, name) = (wanted.manifest.key(), wanted.manifest.name());
         let mut record = self.name_record(key, name, None, wanted.by.as_ref());
+        record.signed = wanted.signed();
         if wanted.replace {
             record.may_replace(self.directory_to_replace(wanted, place));
         }

@@ -4,7 +4,7 @@ use super::Driver;
 use crate::inbox::Found;
 use crate::library::Phase;
 use crate::store::NameRecord;
-use crate::tracker::{AnnouncedEntry, TrackerCommand};
+use crate::tracker::{AnnouncedEntry, NamedManifest, TrackerCommand};
 use shared::chunk::ChunkCount;
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
@@ -72,11 +72,17 @@ impl Driver {
             false => Stage::Leeching,
         };
         let names = resource.record.names.iter();
-        let manifests = names.map(|record| resource.manifest.with_name(record.name.clone())).collect();
+        let named = |record: &NameRecord| NamedManifest {
+            manifest: record.manifest(&resource.manifest),
+            signature: record.signature().cloned(),
+        };
+        let manifests = names.map(named).collect();
         let (shared_at_ms, origin) = (resource.record.shared_at_ms, resource.record.origin);
         let is_taken_back = |record: &&NameRecord| record.taken_back;
         let taken_back = resource.record.names.iter().filter(is_taken_back).map(|record| record.name.clone());
         let taken_back = taken_back.collect();
+        let to_be_signed = resource.record.names.iter().filter(|record| record.to_be_signed);
+        let to_be_signed = to_be_signed.map(|record| record.name.clone()).collect();
         let (is_unproven, found_at) = (resource.is_unproven(), resource.record.trackers.clone());
         let (claims, undated) = (resource.record.claims.clone(), resource.record.undated.clone());
         let bytes = resource.source().filter(|_| stage == Stage::Seeding).and_then(|source| source.bytes());
@@ -91,6 +97,7 @@ impl Driver {
             claims: false,
             may_publish: true,
             taken_back,
+            to_be_signed,
         };
         for url in resource.trackers() {
             let shared_at_ms = if undated.contains(&url) { 0 } else { shared_at_ms };

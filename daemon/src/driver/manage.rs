@@ -99,7 +99,7 @@ impl Driver {
             let trackers = if resource.record.origin { resource.trackers() } else { Vec::new() };
             if let Some(identity) = identity.filter(|_| delete && is_tree) {
                 // Its slot says what is ours in it. Its manifest goes first here, too.
-                let manifest = resource.manifest.with_name(name.clone());
+                let manifest = resource.manifest_of(name);
                 self.saver.hide_manifest(self.home.clone(), manifest);
                 self.saver.remove_tree(self.home.clone(), name.clone(), identity, &resource.slot, None);
             }
@@ -121,7 +121,7 @@ impl Driver {
     pub(super) fn forget_name(&mut self, name: &ResourceName, keep: Option<SwarmKey>) {
         let Some(key) = self.library.key_of(name).filter(|key| Some(*key) != keep) else { return };
         let Some(resource) = self.library.get(key) else { return };
-        let manifest = resource.manifest.with_name(name.clone());
+        let manifest = resource.manifest_of(name);
         if resource.record.names.len() == 1 {
             self.leave(key);
         }

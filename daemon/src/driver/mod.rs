@@ -66,6 +66,7 @@ mod scan;
 mod search;
 mod sent;
 mod share;
+mod sign;
 mod slices;
 mod snapshot;
 mod stalls;

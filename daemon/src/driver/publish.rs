@@ -74,7 +74,7 @@ impl Driver {
             return self.publish(key); // the next one
         }
         let Some(resource) = self.library.get(key) else { return };
-        let manifest = resource.manifest.with_name(record.name.clone());
+        let manifest = record.manifest(&resource.manifest);
         let (home, publisher) = (self.home.clone(), self.publisher.clone());
         let (name, to, slot) =
             (record.name.clone(), resource.path(&self.home, &record.name), resource.slot.clone());
@@ -88,19 +88,23 @@ impl Driver {
         self.publishing
             .insert(key, Publishing { name: name.clone(), delete: false, room: promised, check_next: false });
         let from = source.clone();
-        let work = move || match &from {
-            Source::Download(download) if download.file.is_tree() => {
-                let (part, failed) = (&download.file, download.failed_syncs);
-                publisher.publish_tree(&home, &slot, part, failed, &manifest, record.replaces)
-            }
-            Source::Download(download) => {
-                let finished = download.file.finished(download.failed_syncs);
-                publisher.publish(&home, finished, &manifest, record.replace)
-            }
-            Source::Published(from) => {
-                let bytes = from.identity.bytes;
-                publisher.publish_copy(&home, &from.path, bytes, &manifest, record.replace, no_room)
-            }
+        let work = move || {
+            let identity = match &from {
+                Source::Download(download) if download.file.is_tree() => {
+                    let (part, failed) = (&download.file, download.failed_syncs);
+                    publisher.publish_tree(&home, &slot, part, failed, &manifest, record.replaces)
+                }
+                Source::Download(download) => {
+                    let finished = download.file.finished(download.failed_syncs);
+                    publisher.publish(&home, finished, &manifest, record.replace)
+                }
+                Source::Published(from) => {
+                    let bytes = from.identity.bytes;
+                    publisher.publish_copy(&home, &from.path, bytes, &manifest, record.replace, no_room)
+                }
+            }?;
+            publisher.show_signature(&home, &record.name, record.signature())?;
+            Ok(identity)
         };
         self.work(work, move |published| {
             let failed = |panic: Panicked| Err(PublishError::Store(panic.at("publish", &to)));

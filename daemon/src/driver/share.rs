@@ -5,6 +5,7 @@ use super::hash_shared::hash_shared;
 use super::loading::HashedShare;
 use super::naming::{is_to_come, refuse_taken};
 use super::reasons::{short, told};
+use super::wanted::record_of;
 use crate::inbox::{Input, TaskInput, ToShare, internal, store_error};
 use crate::jobs;
 use crate::library::{Phase, Resource};
@@ -169,8 +170,13 @@ impl Driver {
         }
         let mut record = self.record_of(&manifest);
         self.newest_ms = self.newest_ms.max(record.shared_at_ms);
+        let mut named = self.name_record(key, name, Some(identity), Some(&request.by));
+        let former = record.names.iter().find(|other| other.name == *name);
+        let signed = former.and_then(|former| former.signed.clone());
+        named.signed = signed.filter(|signed| signed.trackers == manifest.trackers());
+        named.to_be_signed = request.to_be_signed && named.signed.is_none();
         record.names.retain(|other| other.name != *name);
-        record.names.push(self.name_record(key, name, Some(identity), Some(&request.by)));
+        record.names.push(named);
         let known = self.library.get(key);
         let (old, old_trackers) = known.map(|it| (it.traffic.clone(), it.trackers())).unzip();
         if old.is_some() {
@@ -193,7 +199,9 @@ impl Driver {
         self.join(key);
         names.iter().for_each(|name| self.leave_catalogues(key, name, &left));
         self.publish(key); // publishes names that still wait for the content
-        self.tell_trackers(task, key, request, saved, &left);
+        let left = left.iter().map(|url| no_longer_at(url, name));
+        let warnings = left.chain(request.lost.iter().cloned()).collect();
+        self.tell_trackers(task, key, name, saved, warnings);
         Ok(())
     }
 
@@ -226,20 +234,20 @@ impl Driver {
         })
     }
 
-    /// Ends the task when every tracker that can be reached has the publication, or after [`TRACKERS_WITHIN`].
-    fn tell_trackers(
+    /// Ends the task when every tracker that can be reached has the publication, or after [`TRACKERS_WITHIN`]; at once if
+    /// it is not published before it is signed.
+    pub(super) fn tell_trackers(
         &mut self,
         task: TaskId,
         key: SwarmKey,
-        request: &ToShare,
+        name: &ResourceName,
         saved: oneshot::Receiver<Result<(), StoreError>>,
-        left: &[TrackerUrl],
+        more_warnings: Vec<String>,
     ) {
         let Some(resource) = self.library.get(key) else { return };
-        let (name, lost) = (&request.name, request.lost.clone());
-        let left = left.iter().map(|url| no_longer_at(url, name)).collect::<Vec<_>>();
+        let waits = record_of(resource, name).is_none_or(|record| !record.to_be_signed);
         let mut answers = Vec::new();
-        for url in resource.trackers() {
+        for url in resource.trackers().into_iter().filter(|_| waits) {
             let (done, answer): (Announcing, _) = oneshot::channel();
             self.trackers.command(&self.context, &url, TrackerCommand::Await(key, done));
             answers.push((url, answer));
@@ -251,7 +259,7 @@ impl Driver {
             let state = match saved.await {
                 Ok(Ok(())) => {
                     let (mut warnings, refused) = heard(answers).await;
-                    warnings.extend(lost.into_iter().chain(left));
+                    warnings.extend(more_warnings);
                     TaskState::Shared(Shared { name, resource: key.resource, manifest, warnings, refused })
                 }
                 Ok(Err(error)) => TaskState::Failed(store_error(&error)),

@@ -13,7 +13,8 @@ use crate::tracker::{Trouble, seconds};
 use shared::chunk::CHUNK_BYTES;
 use shared::id::{ResourceId, SwarmKey};
 use shared::name::ResourceName;
-use shared::rpc::control::{ControlError, ErrorKind, ResourceStatus, State, TrackerStatus};
+use shared::rpc::control::{ControlError, ErrorKind, ResourceStatus, SignedBy, State, TrackerStatus};
+use shared::shell;
 use shared::swarm::{SwarmStatus, Waiting};
 use shared::url::TrackerUrl;
 use std::collections::BTreeMap;
@@ -89,6 +90,7 @@ impl Driver {
             path: None,
             is_tree: resource.is_tree,
             taken_back: record_of(resource, name).is_some_and(|record| record.taken_back),
+            signed: record_of(resource, name).and_then(|record| record.signature()).map(SignedBy::from),
             bytes_fetched,
             bytes_reused: reused.bytes,
             chunks_reused: reused.chunks,
@@ -138,7 +140,8 @@ impl Driver {
                 if is_there(name) {
                     let (newer, reason) = (newer_versions(resource, name), self.seeding_reason(resource));
                     let state = if newer.is_some() { State::Outdated } else { State::Seeding };
-                    (state, Reason { here: joined([newer, reason.here]), ..reason }, None)
+                    let unsigned = to_be_signed(resource, name);
+                    (state, Reason { here: joined([newer, unsigned, reason.here]), ..reason }, None)
                 } else {
                     (State::Checking, "copying it from its other name".into(), None)
                 }
@@ -252,6 +255,13 @@ fn newer_versions(resource: &Resource, name: &ResourceName) -> Option<String> {
     joined(told.filter_map(|(tracker, newer)| {
         Some(Some(newer_version(tracker, newer.of(name)?, newer.heard.elapsed(), &resource.record)))
     }))
+}
+
+/// What is missing if a name was shared to be signed and is not signed yet.
+fn to_be_signed(resource: &Resource, name: &ResourceName) -> Option<String> {
+    record_of(resource, name).filter(|record| record.to_be_signed)?;
+    let sign = format!("`ttctl sign {} -s KEY`", shell::word(name.as_str()));
+    Some(format!("it is not published yet, because it is to be signed; to sign it: {sign}"))
 }
 
 /// Whether a reason stays until somebody does something.

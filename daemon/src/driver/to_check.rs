@@ -32,7 +32,7 @@ impl ToCheck {
             None => (resource.slot.part(), How::AsPart),
         };
         let manifest = match record {
-            Some(record) => resource.manifest.with_name(record.name.clone()),
+            Some(record) => record.manifest(&resource.manifest),
             None => resource.manifest.clone(),
         };
         let is_unsure = record.and_then(|record| record.published).is_some_and(|it| it.is_unsure());

@@ -3,7 +3,7 @@
 use super::found::Hit;
 use crate::jobs;
 use crate::snapshot::Snapshot;
-use crate::store::{Import, PublishedFile};
+use crate::store::{Import, PublishedFile, Signed};
 use crate::tasks::TaskHandle;
 use shared::id::ResourceId;
 use shared::manifest::Manifest;
@@ -12,6 +12,7 @@ use shared::rpc::control::{
     Accepted, ControlError, Foreign, PeerInfo, ShareRequest, State, TaskId, TaskState, TrackerStatus,
     Unpublished,
 };
+use shared::signature::SignatureText;
 use shared::tree::TreeOptions;
 use shared::url::TrackerUrl;
 use shared::wanted::WantedBy;
@@ -36,6 +37,10 @@ pub enum Command {
     Get { wanted: Wanted, reply: Reply<Accepted> },
     /// Fetches the resource that this daemon knows under a name or an id, without asking a tracker.
     FindLocally { what: String, manner: Manner, by: WantedBy, reply: Reply<Accepted> },
+    /// Finds the manifest of a name, as it was signed or is to be signed.
+    Manifest { what: String, reply: Reply<Manifest> },
+    /// Adds a signature, which was checked, to a name that is shared here and has this manifest.
+    Sign { manifest: Manifest, signature: SignatureText, by: WantedBy, reply: Reply<TaskId> },
     /// Finds a complete resource, so that its chunks can be read.
     Complete { what: ResourceId, reply: Reply<Arc<PublishedFile>> },
     /// Reports the state of the resources.
@@ -88,6 +93,8 @@ pub struct ToShare {
     pub data_bytes: u64,
     /// Set if it is a directory: its name has `.tar` in addition, and an import has the bytes of its tar.
     pub tree: Option<TreeOptions>,
+    /// Whether its signature follows: until then it is not published under its name.
+    pub to_be_signed: bool,
     /// What the directory loses by being shared, as sentences for whoever shares it.
     pub lost: Vec<String>,
     /// Who wants it shared.
@@ -97,8 +104,8 @@ pub struct ToShare {
 impl ToShare {
     /// From a caller's request.
     pub fn new(request: ShareRequest, by: WantedBy) -> ToShare {
-        let ShareRequest { name, trackers, replace, bytes, data_bytes, tree } = request;
-        ToShare { name, trackers, replace, bytes, data_bytes, tree, lost: Vec::new(), by }
+        let ShareRequest { name, trackers, replace, bytes, data_bytes, tree, to_be_signed } = request;
+        ToShare { name, trackers, replace, bytes, data_bytes, tree, to_be_signed, lost: Vec::new(), by }
     }
 }
 
@@ -122,6 +129,8 @@ pub struct Manner {
 pub struct Wanted {
     /// Its manifest.
     pub manifest: Manifest,
+    /// The signature that came with the manifest.
+    pub signature: Option<SignatureText>,
     /// The tracker in whose catalogue it was found, if it was.
     pub tracker: Option<TrackerUrl>,
     /// When it was shared, in milliseconds since 1970; 0 if the catalogue does not know.
@@ -145,6 +154,7 @@ impl Wanted {
     pub fn known(manifest: Manifest, replace: bool, by: WantedBy) -> Wanted {
         Wanted {
             manifest,
+            signature: None,
             tracker: None,
             shared_at_ms: 0,
             replace,
@@ -164,9 +174,25 @@ impl Wanted {
 
     /// From an entry of a catalogue.
     pub fn found(hit: Hit, replace: bool, by: Option<WantedBy>) -> Wanted {
-        let Hit { manifest, shared_at_ms, tracker } = hit;
+        let Hit { manifest, signature, shared_at_ms, tracker } = hit;
         let (tracker, as_file, links_outside, is_copied, reuse) = (Some(tracker), false, false, false, true);
-        Wanted { manifest, tracker, shared_at_ms, replace, as_file, links_outside, is_copied, reuse, by }
+        Wanted {
+            manifest,
+            signature,
+            tracker,
+            shared_at_ms,
+            replace,
+            as_file,
+            links_outside,
+            is_copied,
+            reuse,
+            by,
+        }
+    }
+
+    /// Its signature, as its record keeps it.
+    pub fn signed(&self) -> Option<Signed> {
+        self.signature.clone().map(|signature| Signed::new(&self.manifest, signature))
     }
 }
 
@@ -186,10 +212,12 @@ impl Command {
             Command::Share { request, .. }
             | Command::Import { request, .. }
             | Command::ImportEnd { request, .. } => (Some(request.name.as_str()), None),
+            Command::Sign { manifest, .. } => (Some(manifest.name().as_str()), Some(manifest.resource())),
             Command::Get { wanted, .. } => {
                 (Some(wanted.manifest.name().as_str()), Some(wanted.manifest.resource()))
             }
             Command::FindLocally { what, .. }
+            | Command::Manifest { what, .. }
             | Command::Pause { what, .. }
             | Command::Resume { what, .. }
             | Command::Remove { what, .. }
@@ -208,7 +236,10 @@ impl Command {
     pub fn refuse(self, error: ControlError) {
         // The caller may have gone; then the answer is dropped.
         match self {
-            Command::Share { reply, .. } | Command::Verify { reply, .. } => drop(reply.send(Err(error))),
+            Command::Share { reply, .. } | Command::Verify { reply, .. } | Command::Sign { reply, .. } => {
+                drop(reply.send(Err(error)));
+            }
+            Command::Manifest { reply, .. } => drop(reply.send(Err(error))),
             Command::Import { reply, .. } => drop(reply.send(Err(error))),
             Command::ImportEnd { reply, import, .. } => {
                 // Dropping the import deletes its file, which blocks as long as the shared directory does.

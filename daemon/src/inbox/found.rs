@@ -3,6 +3,7 @@
 use shared::id::SwarmKey;
 use shared::manifest::Manifest;
 use shared::rpc::tracker::Namesake;
+use shared::signature::SignatureText;
 use shared::swarm::PeerAddr;
 use shared::url::TrackerUrl;
 
@@ -33,6 +34,8 @@ pub struct Found {
 pub struct Hit {
     /// The manifest.
     pub manifest: Manifest,
+    /// Its signature, as the catalogue has it.
+    pub signature: Option<SignatureText>,
     /// When it was shared, in milliseconds since 1970; 0 if unknown.
     pub shared_at_ms: u64,
     /// The tracker whose catalogue it is.

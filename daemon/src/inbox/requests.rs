@@ -9,11 +9,13 @@ use crate::snapshot::Snapshot;
 use crate::store::{Import, PublishedFile};
 use crate::tasks::TaskHandle;
 use shared::id::ResourceId;
+use shared::manifest::Manifest;
 use shared::name::ResourceName;
 use shared::rpc::control::{
     Accepted, ControlError, ErrorKind, Foreign, PeerInfo, ResourceStatus, TaskId, TaskState, Unpublished,
     Watched,
 };
+use shared::signature::SignatureText;
 use shared::wanted::WantedBy;
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,6 +94,21 @@ impl Requests {
         by: WantedBy,
     ) -> Result<Accepted, ControlError> {
         self.ask(|reply| Command::FindLocally { what, manner, by, reply }).await
+    }
+
+    /// The manifest of a name.
+    pub async fn manifest(&self, what: String) -> Result<Manifest, ControlError> {
+        self.ask(|reply| Command::Manifest { what, reply }).await
+    }
+
+    /// Adds a signature, which was checked, to a name that is shared here and has this manifest.
+    pub async fn sign(
+        &self,
+        manifest: Manifest,
+        signature: SignatureText,
+        by: WantedBy,
+    ) -> Result<TaskId, ControlError> {
+        self.ask(|reply| Command::Sign { manifest, signature, by, reply }).await
     }
 
     /// A complete resource, so that its chunks can be read.

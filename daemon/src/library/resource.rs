@@ -260,10 +260,17 @@ impl Resource {
         tree.unwrap_or_else(|| home.file(name))
     }
 
+    /// Its manifest under a name.
+    pub fn manifest_of(&self, name: &ResourceName) -> Manifest {
+        let record = self.record.names.iter().find(|record| record.name == *name);
+        let plain = || self.manifest.with_name(name.clone());
+        record.map_or_else(plain, |record| record.manifest(&self.manifest))
+    }
+
     /// What it has under a name.
     pub fn published_file(&self, home: &Home, name: &ResourceName, identity: FileIdentity) -> PublishedFile {
         PublishedFile {
-            manifest: self.manifest.with_name(name.clone()),
+            manifest: self.manifest_of(name),
             path: self.path(home, name),
             identity,
             tree: self.published_tree(),

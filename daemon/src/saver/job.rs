@@ -30,7 +30,7 @@ pub(super) enum Job {
     ForgetHave { slot: Slot },
     /// Removes a resource's folder.
     Forget { key: SwarmKey, slot: Slot },
-    /// Removes a visible manifest, unless somebody has changed it.
+    /// Removes a visible manifest and its signature, unless somebody has changed the manifest.
     HideManifest { home: Arc<Home>, manifest: Box<Manifest> },
     /// Removes a file of the shared directory, unless it has changed since it was hashed.
     RemoveFile { home: Arc<Home>, name: ResourceName, identity: FileIdentity },
@@ -115,7 +115,8 @@ impl Shelf {
         self.slot.create(&self.record, &self.manifest)?;
         if let Some((home, publisher)) = &self.show {
             for record in self.record.names.iter().filter(|record| record.published.is_some()) {
-                publisher.show_manifest(home, &self.manifest.with_name(record.name.clone()))?;
+                publisher.show_manifest(home, &record.manifest(&self.manifest))?;
+                publisher.show_signature(home, &record.name, record.signature())?;
             }
         }
         Ok(())
@@ -180,7 +181,7 @@ fn hide_manifest(home: &Home, manifest: &Manifest) {
     let file = open_regular(&path).map_err(|error| error.source);
     let read = file.and_then(|file| file.take(ours.len() as u64 + 1).read_to_end(&mut text));
     if read.is_ok() && text == ours.as_bytes() {
-        log_removal(home.remove(&[path]));
+        log_removal(home.remove(&[path, home.signature_file(manifest.name())]));
     }
 }
 

@@ -110,7 +110,7 @@ pub use publish::{PublishError, Publisher, holds_already};
 pub use published::PublishedFile;
 pub use published_tree::{OpenTree, PublishedTree};
 pub use recall::Loaded;
-pub use record::{NameRecord, Record};
+pub use record::{NameRecord, Record, Signed};
 pub use reuse::Donor;
 #[cfg(test)]
 pub use root::Root;

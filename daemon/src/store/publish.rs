@@ -10,6 +10,7 @@ use shared::host::hashing::{hash_file, silent};
 use shared::id::ResourceId;
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
+use shared::signature::SignatureText;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -199,12 +200,43 @@ impl Publisher {
         atomic::write_by(home.disk(), &new, &path, text.as_bytes(), |file| self.dress(home, file, &new))
     }
 
+    /// Writes the signature of a visible manifest next to it, or removes what lies there of a former one.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn show_signature(
+        &self,
+        home: &Home,
+        name: &ResourceName,
+        signature: Option<&SignatureText>,
+    ) -> Result<(), StoreError> {
+        let path = home.signature_file(name);
+        let Some(text) = signature.map(SignatureText::as_str) else {
+            return match Lying::at(&path) {
+                Lying::File(_) => home.disk().remove(&path),
+                _ => Ok(()),
+            };
+        };
+        if read::is(&path, text.as_bytes()) {
+            return Ok(());
+        }
+        let new = home.temporary();
+        atomic::write_by(home.disk(), &new, &path, text.as_bytes(), |file| self.dress(home, file, &new))
+    }
+
     /// Sets a file's group (see `group`) and the configured mode.
     fn dress(&self, home: &Home, file: &File, path: &Path) -> Result<(), StoreError> {
         if let Some(group) = group::wanted(file, self.group, home.folder()) {
             home.disk().set_group(file, path, group)?;
         }
         home.disk().set_mode(file, path, self.mode)
+    }
+}
+
+impl Home {
+    /// The path of the signature of the visible manifest for this name.
+    pub fn signature_file(&self, name: &ResourceName) -> PathBuf {
+        self.folder().join(name.signature_name())
     }
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use shared::id::{ListDigest, ResourceId, SwarmKey};
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
+use shared::signature::SignatureText;
 use shared::url::TrackerUrl;
 use shared::wanted::Wanting;
 use std::collections::BTreeSet;
@@ -69,6 +70,28 @@ pub struct NameRecord {
     /// Who wants it; empty in a rebuilt record.
     #[serde(default, skip_serializing_if = "Wanting::is_empty")]
     pub wanted_by: Wanting,
+    /// Whether its signature is still to come from whoever shares it: until then it is not published under this name.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub to_be_signed: bool,
+    /// The signature of its manifest, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<Signed>,
+}
+
+/// The signature of a name's manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signed {
+    /// The trackers of the manifest, which are signed, too. The resource may have others.
+    pub trackers: Vec<TrackerUrl>,
+    /// The signature.
+    pub signature: SignatureText,
+}
+
+impl Signed {
+    /// This signature of this manifest.
+    pub fn new(manifest: &Manifest, signature: SignatureText) -> Signed {
+        Signed { trackers: manifest.trackers().to_vec(), signature }
+    }
 }
 
 impl NameRecord {
@@ -84,11 +107,25 @@ impl NameRecord {
             taken_back: false,
             added_at_ms: 0,
             wanted_by,
+            to_be_signed: false,
+            signed: None,
         }
     }
 }
 
 impl NameRecord {
+    /// The manifest of the resource under this name, as it was signed.
+    pub fn manifest(&self, of_resource: &Manifest) -> Manifest {
+        let manifest = of_resource.with_name(self.name.clone());
+        let signed = self.signed.as_ref().and_then(|signed| manifest.with_trackers(signed.trackers.clone()));
+        signed.unwrap_or(manifest)
+    }
+
+    /// The signature of that manifest.
+    pub fn signature(&self) -> Option<&SignatureText> {
+        self.signed.as_ref().map(|signed| &signed.signature)
+    }
+
     /// Says what may be replaced from now on: whatever file has the name, and this directory.
     pub fn may_replace(&mut self, replaces: Option<FileIdentity>) {
         (self.replace, self.replaces) = (true, replaces);
@@ -219,6 +256,11 @@ mod tests {
     use super::*;
     use shared::wanted::WantedBy;
 
+    const SIGNATURE: &str = "untrusted comment: signature from minisign secret key\n\
+        RUTnOD6m9zm632ME3utFThhTQXKmv7BIo0BRsjrnnYuL0TYCb8Ycn0KKqmeKEN42gOxmq0MacRKwxtAcxdEbuIbpVKhC4xMEAA0=\n\
+        trusted comment: timestamp:1795740186\tfile:hello.txt.tinytorrent\thashed\n\
+        jyQNybLAKIi4twM/vmuODN+ZlDdkYb5g0x+SIaX3h+yvWhTJNMzsZ6sogJY6IiBb8IOgaLACEeati9FZRUsECQ==\n";
+
     #[test]
     fn it_is_read_back() {
         let folder = tempfile::tempdir().unwrap();
@@ -251,6 +293,11 @@ mod tests {
                         WantedBy::Others,
                     ]
                     .into(),
+                    to_be_signed: true,
+                    signed: Some(Signed {
+                        trackers: vec!["tt://tracker.example".parse().unwrap()],
+                        signature: SIGNATURE.parse().unwrap(),
+                    }),
                 },
                 NameRecord {
                     replace: true,
@@ -307,6 +354,8 @@ mod tests {
                     WantedBy::Others,
                 ]
                 .into(),
+                to_be_signed: false,
+                signed: None,
             }],
         };
         let (resource, digest) = ("01".repeat(32), "02".repeat(32));

@@ -5,7 +5,7 @@ mod answers;
 mod taking_back;
 
 use super::dates::Dates;
-use super::entry::{AnnouncedEntry, Announcing, Asking, NotPublished};
+use super::entry::{AnnouncedEntry, Announcing, Asking, NamedManifest, NotPublished};
 use super::fitting::fitting;
 use super::health::{Health, Trouble};
 use super::inbox::Inbox;
@@ -19,13 +19,13 @@ use crate::inbox::Context;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use shared::id::{ResourceId, SwarmKey};
-use shared::manifest::Manifest;
 use shared::name::ResourceName;
 use shared::rpc::tracker::{
     ANNOUNCE_MAX, ANNOUNCE_NAMES_MAX, Announce, AnnounceReply, LONELY, NEIGHBOURS, PEERS_MAX, Stage,
     TrackerError, UnpublishReply,
 };
 use shared::rpc::wire::CallError;
+use shared::signature::SignatureText;
 use shared::url::TrackerUrl;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -422,16 +422,21 @@ fn answer(waiting: &mut Vec<Announcing>, outcome: &Result<(), NotPublished>) {
     }
 }
 
+/// What is published of a name, apart from what its swarm has, too.
+fn published(named: &NamedManifest) -> (&ResourceName, &[TrackerUrl], Option<&SignatureText>) {
+    (named.name(), named.manifest.trackers(), named.signature.as_ref())
+}
+
 fn same_publication(old: &AnnouncedEntry, new: &AnnouncedEntry) -> bool {
     (old.shared_at_ms, old.origin) == (new.shared_at_ms, new.origin)
-        && old.to_publish().map(Manifest::name).eq(new.to_publish().map(Manifest::name))
+        && old.to_publish().map(published).eq(new.to_publish().map(published))
 }
 
 impl Announced {
     fn announce(&self, key: SwarmKey) -> Announce {
         let entry = &self.entry;
-        let count = entry.manifests[0].count();
-        let names = entry.manifests.iter().take(ANNOUNCE_NAMES_MAX).map(|manifest| manifest.name().clone());
+        let count = entry.manifests[0].manifest.count();
+        let names = entry.manifests.iter().take(ANNOUNCE_NAMES_MAX).map(|named| named.name().clone());
         let AnnouncedEntry { stage, have, bytes, .. } = *entry;
         let peers_wanted = self.peers_wanted();
         Announce { key, stage, have, count, peers_wanted, names: names.collect(), bytes }

@@ -5,6 +5,7 @@ use shared::id::SwarmKey;
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
 use shared::rpc::tracker::{Namesake, Stage, Unpublish, UnpublishReply};
+use shared::signature::SignatureText;
 use tokio::sync::oneshot;
 
 /// Why a publication that somebody waits for was not made.
@@ -58,7 +59,7 @@ pub struct AnnouncedEntry {
     /// Whether we look for peers. Not if nothing is to be fetched although not everything is here.
     pub wants_peers: bool,
     /// Its manifest, once for each of its names.
-    pub manifests: Vec<Manifest>,
+    pub manifests: Vec<NamedManifest>,
     /// Its size in bytes, once all of it is here.
     pub bytes: Option<u64>,
     /// When it was shared, in milliseconds since 1970; 0 if unknown.
@@ -72,12 +73,30 @@ pub struct AnnouncedEntry {
     pub may_publish: bool,
     /// Those of its names that were taken back: they are not published, and the tracker is told so in each connection.
     pub taken_back: Vec<ResourceName>,
+    /// Those of its names whose signature is still to come: they are not published before.
+    pub to_be_signed: Vec<ResourceName>,
+}
+
+/// The manifest of a resource under one of its names, as it is published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedManifest {
+    /// The manifest.
+    pub manifest: Manifest,
+    /// Its signature.
+    pub signature: Option<SignatureText>,
+}
+
+impl NamedManifest {
+    /// The name.
+    pub fn name(&self) -> &ResourceName {
+        self.manifest.name()
+    }
 }
 
 impl AnnouncedEntry {
-    /// The manifests to publish: one for each name that was not taken back.
-    pub fn to_publish(&self) -> impl Iterator<Item = &Manifest> {
-        let may = |manifest: &&Manifest| self.may_publish && !self.taken_back.contains(manifest.name());
-        self.manifests.iter().filter(may)
+    /// The manifests to publish: one for each name that was not taken back and does not wait for its signature.
+    pub fn to_publish(&self) -> impl Iterator<Item = &NamedManifest> {
+        let is_held = |name| self.taken_back.contains(name) || self.to_be_signed.contains(name);
+        self.manifests.iter().filter(move |named| self.may_publish && !is_held(named.name()))
     }
 }

@@ -118,6 +118,7 @@ mod tests {
             claims: false,
             may_publish: true,
             taken_back: Vec::new(),
+            to_be_signed: Vec::new(),
         }
     }
 

@@ -49,7 +49,10 @@ pub async fn find(
     for (known, Candidate { publication, .. }) in in_order(&known, is_false) {
         let shared_at_ms = publication.shared_at_ms;
         match fetch(&known.session, publication.clone()).await {
-            Ok(manifest) => return Ok(Hit { manifest, shared_at_ms, tracker: known.tracker.clone() }),
+            Ok(manifest) => {
+                let (signature, tracker) = (publication.signature.clone(), known.tracker.clone());
+                return Ok(Hit { manifest, signature, shared_at_ms, tracker });
+            }
             Err(why) => _ = bad.get_or_insert((known.tracker.clone(), why)),
         }
     }

@@ -23,6 +23,6 @@ mod storm;
 mod to_unpublish;
 mod trackers;
 
-pub use entry::{AnnouncedEntry, Announcing, NotPublished, TrackerCommand};
+pub use entry::{AnnouncedEntry, Announcing, NamedManifest, NotPublished, TrackerCommand};
 pub use health::{Trouble, seconds};
 pub use trackers::Trackers;

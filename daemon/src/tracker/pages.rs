@@ -77,8 +77,15 @@ mod tests {
         let count = ChunkCount::new(1).unwrap();
         let entry = |number: usize| {
             let name = format!("{number:06}").parse().unwrap();
-            let publication =
-                Publication { name, key: key(1), count, trackers: Vec::new(), shared_at_ms: 0, bytes: None };
+            let publication = Publication {
+                name,
+                key: key(1),
+                count,
+                trackers: Vec::new(),
+                shared_at_ms: 0,
+                bytes: None,
+                signature: None,
+            };
             ListEntry { publication, seeders: 1, leechers: 0 }
         };
         numbers.into_iter().map(entry).collect()

@@ -1,7 +1,7 @@
 //! Publishing manifests in a tracker's catalogue.
 
 use super::dates::Dates;
-use super::entry::AnnouncedEntry;
+use super::entry::{AnnouncedEntry, NamedManifest};
 use super::health::Trouble;
 use super::publications::Cost;
 use super::session::CALL_TIMEOUT;
@@ -18,11 +18,12 @@ pub(super) type Outcome = Result<Option<Namesake>, TrackerError>;
 
 /// The size of an entry's publication.
 pub(super) fn cost(entry: &AnnouncedEntry) -> Cost {
-    let bytes = |manifest: &Manifest| {
-        let urls = manifest.trackers().iter().map(|url| 4 + url.as_str().len());
-        128 + manifest.name().as_str().len() + urls.sum::<usize>()
+    let bytes = |named: &NamedManifest| {
+        let urls = named.manifest.trackers().iter().map(|url| 4 + url.as_str().len());
+        let signature = named.signature.as_ref().map_or(0, |signature| signature.as_str().len());
+        128 + named.name().as_str().len() + urls.sum::<usize>() + signature
     };
-    let chunks = entry.manifests.first().map_or(0, |manifest| manifest.count().get());
+    let chunks = entry.manifests.first().map_or(0, |named| named.manifest.count().get());
     Cost { names: entry.to_publish().count(), chunks, bytes: entry.to_publish().map(bytes).sum() }
 }
 
@@ -49,9 +50,9 @@ async fn together(
 ) -> Result<Vec<(SwarmKey, Outcome)>, Trouble> {
     let (mut offers, mut hashes) = (Vec::new(), BytesMut::new());
     for (_, entry) in entries {
-        for manifest in entry.to_publish() {
-            offers.push(offer(clocks, entry, manifest));
-            manifest.hashes().iter().for_each(|hash| hashes.extend_from_slice(&hash.0));
+        for named in entry.to_publish() {
+            offers.push(offer(clocks, entry, named));
+            named.manifest.hashes().iter().for_each(|hash| hashes.extend_from_slice(&hash.0));
         }
     }
     let count = offers.len();
@@ -78,9 +79,10 @@ async fn in_pages(
     entry: &AnnouncedEntry,
 ) -> Result<Outcome, Trouble> {
     let mut outcome = Ok(None);
-    for manifest in entry.to_publish() {
+    for named in entry.to_publish() {
+        let manifest = &named.manifest;
         let pages_max = manifest.count().get().div_ceil(PAGE_HASHES);
-        let mut reply = caller.publish(offer(clocks, entry, manifest), CALL_TIMEOUT).await?;
+        let mut reply = caller.publish(offer(clocks, entry, named), CALL_TIMEOUT).await?;
         for _ in 0..pages_max {
             let Ok(PublishReply::NeedPage(page)) = reply else { break };
             if page >= pages_max {
@@ -94,7 +96,8 @@ async fn in_pages(
     Ok(outcome)
 }
 
-fn offer(clocks: Clocks, entry: &AnnouncedEntry, manifest: &Manifest) -> Offer {
+fn offer(clocks: Clocks, entry: &AnnouncedEntry, named: &NamedManifest) -> Offer {
+    let manifest = &named.manifest;
     let publication = Publication {
         name: manifest.name().clone(),
         key: manifest.key(),
@@ -102,6 +105,7 @@ fn offer(clocks: Clocks, entry: &AnnouncedEntry, manifest: &Manifest) -> Offer {
         trackers: manifest.trackers().to_vec(),
         shared_at_ms: clocks.theirs(entry.shared_at_ms),
         bytes: entry.bytes,
+        signature: named.signature.clone(),
     };
     let role = match (entry.origin, entry.claims) {
         (true, true) => Role::Claims,

@@ -57,7 +57,7 @@ impl Caller {
             let sent = self.0.manifest_part(Bytes::from(part).into(), CALL_TIMEOUT).await;
             sent.map_err(|error| lost(&error))??;
         }
-        self.get(GetWhat::Manifest, replace).await
+        self.get(GetWhat::Manifest { signature: None }, replace).await
     }
 
     /// Sends it a file in parts, and waits until it is shared. With `cancel_after`, that many parts are
@@ -72,7 +72,15 @@ impl Caller {
     ) -> Result<(), ControlError> {
         let bytes = content.bytes.len() as u64;
         let (name, trackers) = (content.name().clone(), content.manifest.trackers().to_vec());
-        let request = ShareRequest { name, trackers, replace: true, bytes, data_bytes: bytes, tree: None };
+        let request = ShareRequest {
+            name,
+            trackers,
+            replace: true,
+            bytes,
+            data_bytes: bytes,
+            tree: None,
+            to_be_signed: false,
+        };
         let task = self.0.import(request, CALL_TIMEOUT).await.map_err(|error| lost(&error))??;
         for (number, part) in content.bytes.chunks(PART_BYTES_MAX).enumerate() {
             if cancel_after == Some(number) {

@@ -94,7 +94,8 @@ impl World {
         let trackers = content.manifest.trackers().to_vec();
         let (bytes, data_bytes, tree, lost, by) = (0, 0, None, Vec::new(), user());
         let replace = true;
-        let request = ToShare { name, trackers, replace, bytes, data_bytes, tree, lost, by };
+        let request =
+            ToShare { name, trackers, replace, bytes, data_bytes, tree, lost, by, to_be_signed: false };
         let task = requests.share(request).await?;
         loop {
             match requests.task(task, Duration::from_secs(10)).await? {

@@ -97,6 +97,12 @@ impl Manifest {
         Manifest { name, ..self.clone() }
     }
 
+    /// The same manifest with other trackers; `None` if these are none or too many.
+    pub fn with_trackers(&self, trackers: Vec<TrackerUrl>) -> Option<Manifest> {
+        let fits = (1..=TRACKERS_MAX).contains(&trackers.len());
+        fits.then(|| Manifest { trackers: trackers.into(), ..self.clone() })
+    }
+
     /// The SHA-256 of the whole resource.
     pub fn resource(&self) -> ResourceId {
         self.key.resource

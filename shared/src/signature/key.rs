@@ -3,6 +3,7 @@
 use super::text::{KeyId, SignatureText, decoded};
 use crate::manifest::Manifest;
 use data_encoding::BASE64;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
@@ -20,7 +21,8 @@ const KEY_BYTES: usize = 2 + 8 + 32;
 /// let key: PublicKey = "RWTnOD6m9zm63+WfvYPiAYm/3CJ+0sxD3754KkpTmYwq+ad/NoesNYh7".parse().unwrap();
 /// assert_eq!(key.id().to_string(), "DFBA39F7A63E38E7");
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct PublicKey {
     key: minisign_verify::PublicKey,
     bytes: [u8; KEY_BYTES],
@@ -116,6 +118,20 @@ impl FromStr for PublicKey {
         };
         let key = minisign_verify::PublicKey::from_base64(line).map_err(|_| BadKey::Garbage)?;
         Ok(PublicKey { key, bytes })
+    }
+}
+
+impl TryFrom<String> for PublicKey {
+    type Error = BadKey;
+
+    fn try_from(text: String) -> Result<Self, BadKey> {
+        text.parse()
+    }
+}
+
+impl From<PublicKey> for String {
+    fn from(key: PublicKey) -> String {
+        key.to_base64()
     }
 }
 

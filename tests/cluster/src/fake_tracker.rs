@@ -316,8 +316,15 @@ impl Tracker for Fake {
         let (Lookup::Name(name), true) = (what, self.says.lies_about_names) else { return Ok(Vec::new()) };
         let key = SwarmKey { resource: ResourceId([9; 32]), digest: shared::id::ListDigest([9; 32]) };
         let count = ChunkCount::new(shared::chunk::CHUNKS_MAX).expect("it may have so many");
-        let publication =
-            Publication { name, key, count, trackers: Vec::new(), shared_at_ms: u64::MAX, bytes: None };
+        let publication = Publication {
+            name,
+            key,
+            count,
+            trackers: Vec::new(),
+            shared_at_ms: u64::MAX,
+            bytes: None,
+            signature: None,
+        };
         Ok(vec![ListEntry { publication, seeders: u32::MAX, leechers: 0 }])
     }
 
@@ -336,6 +343,7 @@ impl Tracker for Fake {
                 trackers: Vec::new(),
                 shared_at_ms: 0,
                 bytes: None,
+                signature: None,
             };
             ListEntry { publication, seeders: 1, leechers: 0 }
         };

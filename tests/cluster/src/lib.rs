@@ -2,7 +2,7 @@
 //! `cargo xtask demo`.
 //!
 //! [`process`] starts, watches and ends a process; [`ports`] finds it a port; [`files`] makes and hashes files;
-//! [`mounts`] gives a test disks of its own, and [`clock`] a time of day; [`skip`] records tests that cannot run here;
+//! [`keys`] are keys to sign with; [`mounts`] gives a test disks of its own, and [`clock`] a time of day; [`skip`] records tests that cannot run here;
 //! [`document`] reads commands and files out of a document; [`crash`] kills a daemon again and again; [`slow_link`]
 //! delays the bytes between two processes; [`trees`] makes and compares directories; [`fake_tracker`] and [`hostile`]
 //! misbehave as they are told. Scenarios are written with [`Tracker`] and [`Daemon`], which panic on a failure with the
@@ -18,6 +18,7 @@ pub mod fake_tracker;
 pub mod files;
 #[cfg(feature = "hostile")]
 pub mod hostile;
+pub mod keys;
 pub mod mounts;
 pub mod ports;
 pub mod process;

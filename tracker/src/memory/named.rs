@@ -272,6 +272,7 @@ mod tests {
             trackers: Vec::new(),
             shared_at_ms: 0,
             bytes: None,
+            signature: None,
         };
         let (by, since) = (sharers[0], Time(0));
         NamedManifest {

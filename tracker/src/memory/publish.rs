@@ -9,6 +9,7 @@ use sha2::Digest;
 use shared::date::AHEAD_MS_MAX;
 use shared::id::{ListDigest, ResourceId, SwarmKey};
 use shared::rpc::tracker::{Offer, Publication, PublishReply, Role};
+use shared::signature::SignatureText;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
@@ -155,6 +156,8 @@ impl Catalogue {
         if let (Some(_), Role::Holds) = (&former, role) {
             return Ok(PublishReply::Published(None)); // its sharers know better
         }
+        let signed = former.as_ref().map(|former| &former.publication);
+        publication.signature = newer_signature(publication.signature.take(), &publication, signed);
         self.make_room_for_name(at, by, &name, key, former.is_some())?;
         let freed = former.as_ref().map_or(0, |former| text_bytes(&former.publication));
         self.make_room(at, Some(key), text_bytes(&publication).saturating_sub(freed))?;
@@ -193,6 +196,22 @@ impl Catalogue {
             self.remove_name(name, key);
             self.give_name(claim);
         }
+    }
+}
+
+/// The signature that a publication has from now on: the newer one of that which comes with it and the former one, by what
+/// they say. A signature covers the trackers, so the former one is of no use with other trackers.
+fn newer_signature(
+    new: Option<SignatureText>,
+    publication: &Publication,
+    former: Option<&Publication>,
+) -> Option<SignatureText> {
+    let former = former.filter(|former| former.trackers == publication.trackers);
+    let former = former.and_then(|former| former.signature.as_ref());
+    match (new, former) {
+        (Some(new), Some(former)) if new.timestamp() < former.timestamp() => Some(former.clone()),
+        (None, former) => former.cloned(),
+        (new, _) => new,
     }
 }
 

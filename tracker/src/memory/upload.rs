@@ -43,11 +43,13 @@ pub(super) fn hashes_bytes(publication: &Publication) -> usize {
     publication.count.get() as usize * HASH_BYTES
 }
 
-/// About the memory of a publication without its hashes, in bytes. Its name is stored up to four times, each URL twice.
+/// About the memory of a publication without its hashes, in bytes. Its name is stored up to four times, each URL twice, and
+/// its signature once.
 pub(super) fn text_bytes(publication: &Publication) -> usize {
     let url_bytes = |url: &TrackerUrl| 64 + 2 * url.as_str().len();
     let urls_bytes: usize = publication.trackers.iter().map(url_bytes).sum();
-    768 + 4 * publication.name.as_str().len() + urls_bytes
+    let signature_bytes = publication.signature.as_ref().map_or(0, |signature| signature.as_str().len());
+    768 + 4 * publication.name.as_str().len() + urls_bytes + signature_bytes
 }
 
 #[cfg(test)]
@@ -66,6 +68,7 @@ mod tests {
             trackers: tracker_bytes.iter().map(tracker).collect(),
             shared_at_ms: 0,
             bytes: None,
+            signature: None,
         })
     }
 

@@ -183,6 +183,7 @@ async fn a_verify_ends_although_the_file_was_shared_anew_meanwhile() {
         tree: None,
         lost: Vec::new(),
         by: user(1000),
+        to_be_signed: false,
     };
     rig.driver.share(request).unwrap();
     // The share ends first: the check's result is held back until then.
@@ -324,6 +325,7 @@ async fn a_file_is_shared_while_checks_wait() {
         tree: None,
         lost: Vec::new(),
         by: user(1000),
+        to_be_signed: false,
     };
     rig.ask(|reply| Command::Share { request, reply }).await.unwrap();
     rig.until("it is shared", |driver| {

@@ -192,6 +192,7 @@ async fn a_directory_that_is_shared_holds_nobody_up() {
         tree: Some(TreeOptions { symlinks: Symlinks::Inside, skip_special: false, has_times: true }),
         lost: Vec::new(),
         by: user(1000),
+        to_be_signed: false,
     };
     let again = request.clone();
     rig.ask(|reply| Command::Share { request, reply }).await.unwrap();

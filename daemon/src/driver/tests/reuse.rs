@@ -326,7 +326,7 @@ async fn another_list_obeys_the_request_for_the_first_one() {
     get_without_reuse(&mut rig, &wrong).await;
     rig.until("the first list is used", |driver| reused(driver, &wrong, 0)).await;
     let tracker = "tt://127.0.0.1:1".parse().unwrap();
-    let hit = Hit { manifest: right.clone(), shared_at_ms: 0, tracker };
+    let hit = Hit { manifest: right.clone(), shared_at_ms: 0, tracker, signature: None };
     rig.driver.another(wrong.key(), Some(Box::new(hit)));
     rig.until("the other list is used", |driver| driver.library.get(right.key()).is_some()).await;
     rig.complete(&right, &bytes, 0).await;

@@ -200,6 +200,7 @@ async fn what_is_shared_is_added_to_a_resource_that_was_not_looked_at_yet() {
         tree: None,
         lost: Vec::new(),
         by: user(1000),
+        to_be_signed: false,
     };
     let (task, _handle) = rig.driver.begin_task().unwrap();
     rig.driver.cleared(task, &request, (hashed, identity), None);

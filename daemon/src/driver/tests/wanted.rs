@@ -45,7 +45,7 @@ async fn a_request_from_inside_does_what_a_callers_does() {
 
         fs::write(rig.file("shared"), &shared).unwrap();
         let (name, trackers) = ("shared".parse().unwrap(), manifest.trackers().to_vec());
-        let request = ToShare { name, trackers, replace: true, bytes: 0, data_bytes: 0, tree: None, lost: Vec::new(), by: by.clone() };
+        let request = ToShare { name, trackers, replace: true, bytes: 0, data_bytes: 0, tree: None, lost: Vec::new(), by: by.clone(), to_be_signed: false };
         let task = rig.answers(requests.share(request)).await.unwrap();
         let state = rig.answers(requests.task(task, CAP)).await.unwrap();
         assert!(matches!(state, TaskState::Shared(_)), "{state:?}");
@@ -201,7 +201,7 @@ async fn what_nobody_asked_for_was_found_in_the_folder() {
 /// The trackers named the true list of a resource that was fetched with another one.
 fn named(rig: &mut Rig, was: &Manifest, manifest: &Manifest) {
     let (shared_at_ms, tracker) = (5, manifest.trackers()[0].clone());
-    let hit = Hit { manifest: manifest.clone(), shared_at_ms, tracker };
+    let hit = Hit { manifest: manifest.clone(), shared_at_ms, tracker, signature: None };
     rig.driver.another(was.key(), Some(Box::new(hit)));
 }
 

@@ -165,7 +165,7 @@ impl Announcer {
         }
         answer(&mut announced.waiting, &said);
         if let Err(why) = &said {
-            let name = announced.entry.manifests.first().map(|manifest| manifest.name().as_str());
+            let name = announced.entry.manifests.first().map(|named| named.name().as_str());
             tracing::debug!(name, id = %key, tracker = %self.url, ?why, "not published");
         }
         let tracker = self.url.clone();

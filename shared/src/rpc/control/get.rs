@@ -4,6 +4,7 @@ use super::task::TaskId;
 use crate::chunk::ChunkCount;
 use crate::id::ResourceId;
 use crate::name::ResourceName;
+use crate::signature::SignatureText;
 use crate::url::TrackerUrl;
 use serde::{Deserialize, Serialize};
 
@@ -26,8 +27,8 @@ pub struct GetRequest {
 /// How the wanted resource is identified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum GetWhat {
-    /// By the manifest whose text was sent with `manifest_part` on this connection.
-    Manifest,
+    /// By the manifest whose text was sent with `manifest_part` on this connection, and the signature beside it.
+    Manifest { signature: Option<SignatureText> },
     /// By a name in the catalogue of this tracker, or of the daemon's configured trackers.
     Name { name: ResourceName, tracker: Option<TrackerUrl> },
     /// By its id in the catalogue of this tracker, or of the daemon's configured trackers.

@@ -10,6 +10,7 @@ use super::limit::{Keep, LimitChange, LimitsKept};
 use super::peers::PeerInfo;
 use super::rejection::Rejection;
 use super::share::ShareRequest;
+use super::sign::{ManifestPart, SignRequest};
 use super::status::{ResourceStatus, Watched};
 use super::task::TaskId;
 use super::task_state::TaskState;
@@ -140,6 +141,13 @@ pub trait Control {
     // -- the rest of remove
     /// What is in directories and does not belong to them, so that `remove` leaves it. All their files are looked at.
     async fn foreign(what: String) -> Result<Vec<Foreign>, ControlError>;
+
+    // -- signatures
+    /// A part of the manifest of a name, counted from 0: [`PART_HASHES`](super::sign::PART_HASHES) of its chunk hashes.
+    async fn manifest(what: String, part: u32) -> Result<ManifestPart, ControlError>;
+    /// Adds a signature to what is shared here. Returns a task, which ends as that of a share when the trackers have the
+    /// signature.
+    async fn sign(request: SignRequest) -> Result<TaskId, ControlError>;
 }
 
 calls! {
@@ -217,6 +225,10 @@ calls! {
     import_cancel / ImportCancel(task: TaskId) -> Result<(), ControlError>;
     /// See [`Control::foreign`].
     foreign / Foreign(what: String) -> Result<Vec<Foreign>, ControlError>;
+    /// See [`Control::manifest`].
+    manifest / Manifest(what: String, part: u32) -> Result<ManifestPart, ControlError>;
+    /// See [`Control::sign`].
+    sign / Sign(request: SignRequest) -> Result<TaskId, ControlError>;
 }
 
 impl Message for ControlRequest {
@@ -242,6 +254,7 @@ impl Message for ControlResponse {
     fn payload(&mut self) -> Option<&mut Payload> {
         match self {
             ControlResponse::Read(Ok(bytes)) => Some(bytes),
+            ControlResponse::Manifest(Ok(part)) => Some(&mut part.hashes),
             _ => None,
         }
     }

@@ -24,6 +24,8 @@ pub struct ShareRequest {
     /// Set if it is a directory: `name` is its name with `.tar`, and an import has the bytes of its tar. What becomes part
     /// of it is decided here for one in the shared directory, and by the caller for an import.
     pub tree: Option<TreeOptions>,
+    /// Whether its signature follows with `sign`. Until then it is not published under its name.
+    pub to_be_signed: bool,
 }
 
 /// The result of a share.

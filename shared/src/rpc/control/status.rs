@@ -3,6 +3,7 @@
 use super::error::ErrorKind;
 use crate::id::ResourceId;
 use crate::name::ResourceName;
+use crate::signature::SignatureText;
 use crate::url::TrackerUrl;
 use crate::wanted::Wanting;
 use serde::{Deserialize, Serialize};
@@ -61,6 +62,23 @@ pub struct ResourceStatus {
     pub chunks_from_files: u32,
     /// Whether it is known to be a directory: `path` is the directory's.
     pub is_tree: bool,
+    /// Who signed its manifest, as the signature says.
+    pub signed: Option<SignedBy>,
+}
+
+/// What a signature says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedBy {
+    /// The id of the key, as minisign writes it.
+    pub key_id: String,
+    /// When it was made, in seconds since 1970.
+    pub timestamp: Option<u64>,
+}
+
+impl From<&SignatureText> for SignedBy {
+    fn from(signature: &SignatureText) -> SignedBy {
+        SignedBy { key_id: signature.key_id().to_string(), timestamp: signature.timestamp() }
+    }
 }
 
 impl ResourceStatus {
@@ -103,6 +121,7 @@ impl ResourceStatus {
             reused_from: Vec::new(),
             chunks_from_files: 0,
             is_tree: false,
+            signed: None,
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::chunk::ChunkCount;
 use crate::id::{PeerId, ResourceId, SwarmKey};
 use crate::name::ResourceName;
 use crate::rpc::message::Payload;
+use crate::signature::SignatureText;
 use crate::url::TrackerUrl;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -140,7 +141,7 @@ pub struct ResourceEntry {
     pub count: ChunkCount,
 }
 
-/// A manifest without its chunk hashes, published under a name.
+/// A manifest without its chunk hashes, published under a name, and its signature.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Publication {
     /// The resource's name.
@@ -157,6 +158,8 @@ pub struct Publication {
     /// The size in bytes, if the publisher has all of it. The tracker passes on the first size that it was told. It is
     /// only checked against the number of chunks, since a manifest does not contain the size.
     pub bytes: Option<u64>,
+    /// The signature of the manifest. The tracker has checked its form, and whoever fetches the resource checks it.
+    pub signature: Option<SignatureText>,
 }
 
 /// A publication, and the publisher's relation to it.

@@ -122,6 +122,7 @@ fn offer(manifest: &Manifest, shared_at_ms: u64) -> Offer {
         trackers: manifest.trackers().to_vec(),
         shared_at_ms,
         bytes: None,
+        signature: None,
     };
     Offer { publication, role: Role::Shares }
 }

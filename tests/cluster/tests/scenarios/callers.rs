@@ -40,7 +40,15 @@ fn daemon(tracker: &Tracker) -> (Daemon, PathBuf, tempfile::TempDir) {
 
 fn request(name: &str, bytes: u64) -> ShareRequest {
     let name = name.parse().unwrap();
-    ShareRequest { name, trackers: Vec::new(), replace: false, bytes, data_bytes: bytes, tree: None }
+    ShareRequest {
+        name,
+        trackers: Vec::new(),
+        replace: false,
+        bytes,
+        data_bytes: bytes,
+        tree: None,
+        to_be_signed: false,
+    }
 }
 
 #[test]

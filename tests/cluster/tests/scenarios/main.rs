@@ -37,6 +37,7 @@ mod room;
 mod service;
 mod share_trees;
 mod shifts;
+mod signatures;
 mod sparse;
 mod start;
 mod strays;

@@ -198,7 +198,7 @@ impl World {
         let shared_at_ms = if bool::arbitrary(input)? { u64::arbitrary(input)? } else { WALL_MS };
         let count = count.expect("they are few");
         let bytes = size(input, hashes.len())?;
-        let publication = Publication { name, key, count, trackers, shared_at_ms, bytes };
+        let publication = Publication { name, key, count, trackers, shared_at_ms, bytes, signature: None };
         let role = [Role::Claims, Role::Shares, Role::Holds][input.int_in_range(0..=2)?];
         let (offer, by) = (Offer { publication, role }, who(input)?.addr);
         if bool::arbitrary(input)? {

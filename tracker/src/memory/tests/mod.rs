@@ -12,6 +12,7 @@ mod newest;
 mod pure;
 mod ranks;
 mod rollout;
+mod signatures;
 mod sizes;
 mod swarms;
 mod sweep;
@@ -177,6 +178,7 @@ fn publication(name: &str, seed: u8, count: u32, shared_at_ms: u64) -> (Publicat
         trackers: vec!["tt://tracker.example".parse().unwrap()],
         shared_at_ms,
         bytes: None,
+        signature: None,
     };
     (publication, hashes)
 }

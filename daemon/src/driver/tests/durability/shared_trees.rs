@@ -59,6 +59,7 @@ impl Sharing {
             tree: Some(options),
             lost: Vec::new(),
             by: user(1000),
+            to_be_signed: false,
         };
         if from == From::Here {
             return life.rig.ask(|reply| Command::Share { request, reply }).await.ok();

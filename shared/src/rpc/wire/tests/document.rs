@@ -12,6 +12,11 @@ use crate::rpc::{Message, peer, tracker};
 use serde::de::DeserializeOwned;
 use tarpc::{ClientMessage, RequestName, Response};
 
+const SIGNATURE: &str = "untrusted comment: signature from ttctl\n\
+    RUTnOD6m9zm632ME3utFThhTQXKmv7BIo0BRsjrnnYuL0TYCb8Ycn0KKqmeKEN42gOxmq0MacRKwxtAcxdEbuIbpVKhC4xMEAA0=\n\
+    trusted comment: timestamp:1795740186\tfile:greeting.tinytorrent\thashed\n\
+    jyQNybLAKIi4twM/vmuODN+ZlDdkYb5g0x+SIaX3h+yvWhTJNMzsZ6sogJY6IiBb8IOgaLACEeati9FZRUsECQ==\n";
+
 const DOCUMENT: &str = include_str!("../../../../../docs/protocol.md");
 
 /// The bytes of the example of this name.
@@ -66,6 +71,7 @@ fn the_examples_of_publishing_are_what_is_sent() {
         trackers: vec!["tt://10.0.0.1".parse().unwrap()],
         shared_at_ms: 1_800_000_000_000,
         bytes: Some(5),
+        signature: None,
     };
     let offer = tracker::Offer { publication: publication.clone(), role: tracker::Role::Claims };
     let request = TrackerRequest::PublishWhole {
@@ -86,6 +92,7 @@ fn the_examples_of_publishing_are_what_is_sent() {
         shared_ago_ms: Some(720_000),
     };
     answer("taken", TrackerResponse::PublishWhole(Ok(vec![Err(tracker::TrackerError::Taken(other))])));
+    let publication = tracker::Publication { signature: Some(SIGNATURE.parse().unwrap()), ..publication };
     let entry = tracker::ListEntry { publication, seeders: 2, leechers: 1 };
     answer("found", TrackerResponse::Find(Ok(vec![entry])));
 }
@@ -121,8 +128,15 @@ fn the_methods_numbers_are_those_of_the_code() {
             // Arguments that every method accepts: numbers, and one letter where a text must not be empty.
             let lookup = [0, 0, 1, b'a', 0, 0];
             let tracker = [&[6][..], b"tt://a"].concat();
-            let fillings =
-                [&[0; 200][..], &[1, b'a', 0, 0, 0], &[0, 1, b'a', 0, 0], &lookup, &tracker, &publication()];
+            let fillings = [
+                &[0; 200][..],
+                &[1, b'a', 0, 0, 0],
+                &[0, 1, b'a', 0, 0],
+                &lookup,
+                &tracker,
+                &publication(),
+                &signed(),
+            ];
             let decode = |filling| read::<Req>(number, filling);
             let request = fillings.into_iter().find_map(decode);
             let request = request.unwrap_or_else(|| panic!("{service} has no method {number}"));
@@ -138,12 +152,16 @@ fn the_methods_numbers_are_those_of_the_code() {
         let bytes = [&[method], arguments].concat();
         postcard::take_from_bytes(&bytes).ok().map(|(request, _)| request)
     }
+    fn signed() -> Vec<u8> {
+        let key = "RWTnOD6m9zm63+WfvYPiAYm/3CJ+0sxD3754KkpTmYwq+ad/NoesNYh7";
+        postcard::to_stdvec(&("a", SIGNATURE, key)).unwrap()
+    }
     fn publication() -> Vec<u8> {
         [&[1, b'a'][..], &[0; 70]].concat()
     }
     check::<PeerRequest>("Peer", 6);
     check::<TrackerRequest>("Tracker", 15);
-    check::<ControlRequest>("Control", 32);
+    check::<ControlRequest>("Control", 34);
 }
 
 #[test]

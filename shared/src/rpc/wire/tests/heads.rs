@@ -8,6 +8,7 @@ use crate::name::ResourceName;
 use crate::rpc::control::*;
 use crate::rpc::tracker::*;
 use crate::rpc::wire::Meter;
+use crate::signature::SignatureText;
 use crate::tree::{Symlinks, TreeOptions};
 use crate::url::TrackerUrl;
 use proptest::collection::vec;
@@ -15,6 +16,12 @@ use proptest::option;
 use proptest::prelude::*;
 use std::net::{IpAddr, SocketAddr};
 use tarpc::{ClientMessage, Request, Response};
+
+/// The lines of a signature after the first.
+const SIGNED: &str = "\
+    RUTnOD6m9zm632ME3utFThhTQXKmv7BIo0BRsjrnnYuL0TYCb8Ycn0KKqmeKEN42gOxmq0MacRKwxtAcxdEbuIbpVKhC4xMEAA0=\n\
+    trusted comment: timestamp:1795740186\tfile:hello.txt.tinytorrent\thashed\n\
+    jyQNybLAKIi4twM/vmuODN+ZlDdkYb5g0x+SIaX3h+yvWhTJNMzsZ6sogJY6IiBb8IOgaLACEeati9FZRUsECQ==\n";
 
 fn any_key() -> impl Strategy<Value = SwarmKey> {
     any::<([u8; 32], [u8; 32])>()
@@ -40,15 +47,23 @@ fn any_url() -> impl Strategy<Value = TrackerUrl> {
 
 fn any_publication() -> impl Strategy<Value = Publication> {
     let numbers = any::<(u64, Option<u64>)>();
-    (any_name(), any_key(), any_count(), vec(any_url(), 0..5), numbers).prop_map(
-        |(name, key, count, trackers, (shared_at_ms, bytes))| Publication {
+    (any_name(), any_key(), any_count(), vec(any_url(), 0..5), numbers, any_signature()).prop_map(
+        |(name, key, count, trackers, (shared_at_ms, bytes), signature)| Publication {
             name,
             key,
             count,
             trackers,
             shared_at_ms,
             bytes,
+            signature,
         },
+    )
+}
+
+fn any_signature() -> impl Strategy<Value = Option<SignatureText>> {
+    option::of(
+        "[a-zé ]{0,99}"
+            .prop_map(|comment| format!("untrusted comment: {comment}\n{SIGNED}").parse().unwrap()),
     )
 }
 
@@ -167,10 +182,12 @@ fn any_tree_options() -> impl Strategy<Value = TreeOptions> {
 fn any_control_request() -> impl Strategy<Value = ControlRequest> {
     let share = (any_name(), vec(any_url(), 0..4), any::<(bool, u64, u64)>(), option::of(any_tree_options()));
     let share = share.prop_map(|(name, trackers, (replace, bytes, data_bytes), tree)| {
-        ControlRequest::Import { request: ShareRequest { name, trackers, replace, bytes, data_bytes, tree } }
+        let to_be_signed = !replace;
+        let request = ShareRequest { name, trackers, replace, bytes, data_bytes, tree, to_be_signed };
+        ControlRequest::Import { request }
     });
     let what = prop_oneof![
-        Just(GetWhat::Manifest),
+        any_signature().prop_map(|signature| GetWhat::Manifest { signature }),
         (any_name(), option::of(any_url())).prop_map(|(name, tracker)| GetWhat::Name { name, tracker }),
         (any::<[u8; 32]>(), option::of(any_url()))
             .prop_map(|(id, tracker)| GetWhat::Resource { resource: ResourceId(id), tracker }),
