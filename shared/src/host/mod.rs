@@ -1,6 +1,8 @@
 //! What a process finds on its machine: configuration, environment, paths, logs, files and directories to hash.
 
 pub mod accounts;
+#[cfg(feature = "tls")]
+pub mod certificates;
 pub mod clock;
 pub mod config;
 pub mod environment;
