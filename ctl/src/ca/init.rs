@@ -52,7 +52,8 @@ pub(crate) fn init(args: &CaInitArgs, output: &mut Output) -> Result<(), Error> 
         until[1]
     ))?;
     output.note("keep a copy of the directory in a safe place: whoever has ca.key is the fleet's master");
-    output.note(&format!("next: `{}` lets a machine join", place.command("token")));
+    output
+        .note(&format!("next: `{}` makes the certificate of a machine", place.command("issue NODE -o OUT")));
     Ok(())
 }
 

@@ -16,7 +16,7 @@ pub enum CaCommand {
         override_usage = "ttctl ca init [--dir DIR] [--name NAME] [--node NODE]\n                     [--life DURATION]"
     )]
     Init(CaInitArgs),
-    /// Make a token, with which machines join the fleet
+    /// Make a token, with which machines are to join the fleet
     #[command(
         override_usage = "ttctl ca token [--dir DIR] [--node NAME] [--group G]... [--uses N]\n                      [--life DURATION] [--turn-over] [--tracker URL]"
     )]
@@ -78,8 +78,10 @@ pub struct CaInitArgs {
 /// `ttctl ca token`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Prints a command line: the machine on which it is run joins the fleet. The token
-in it is a secret until it is used up or has expired, and is shown only once.
+Prints the command line with which a machine is to join. This version of ttctl
+has no `join` yet: until then, `ttctl ca issue` makes a machine's certificate.
+
+The token is a secret until it is used up or has expired. It is shown only once.
 Each machine has the name that it joins with, and the groups of the token.
 
 A token for one name may also be used by a machine that was installed anew, and
