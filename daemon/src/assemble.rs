@@ -11,7 +11,7 @@ use crate::net::Network;
 use crate::store::{Home, Publisher, StoreError};
 use crate::throttle::Bucket;
 use shared::host::clock::now_ms;
-use shared::host::config::RateLimit;
+use shared::host::config::{HostPort, RateLimit};
 use shared::id::PeerId;
 use shared::rpc::PROTOCOL_VERSION;
 use shared::rpc::control::DaemonInfo;
@@ -42,6 +42,8 @@ pub struct Parts {
     pub listen: SocketAddr,
     /// Its zone; empty for none.
     pub zone: String,
+    /// The address at which others reach it, if it is not that of its connections.
+    pub advertise: Option<HostPort>,
     /// Where its connections go.
     pub network: Network,
     /// The bandwidth limits of the configuration.
@@ -69,12 +71,14 @@ pub struct Assembled {
 
 /// Puts a daemon together.
 pub fn assemble(parts: Parts) -> Assembled {
-    let Parts { home, peer_id, listen, zone, network, limits, options, publisher, settings } = parts;
+    let Parts { home, peer_id, listen, zone, advertise, network, limits, options, publisher, settings } =
+        parts;
     let bucket = || Bucket::new(RateLimit::None);
     let buckets = Both { download: bucket(), upload: bucket() };
     let limits = Arc::new(LimitBook::open(home.clone(), buckets.clone(), options, limits));
     let (context, inputs, ended) =
         Context::new(peer_id, listen, zone, (buckets.download, buckets.upload), network);
+    context.advertised.send_replace(advertise);
     let mut driver = Driver::new(context.clone(), home.clone(), publisher, settings, Arc::default());
     let loaded = driver.restore();
     Assembled { context, limits, home, driver, inputs, ended, loaded }

@@ -72,6 +72,9 @@ impl Reloader {
         self.limits.configured(plan::limits(&config));
         self.configured.send_replace(configured(&config, &plan.publisher, &plan.files));
         let group = plan.publisher.group;
+        self.context.advertised.send_if_modified(|advertised| {
+            std::mem::replace(advertised, config.advertise.clone()) != config.advertise
+        });
         self.context.tell(Input::Settled(settings(&config, self.neighbours_max), plan.publisher)).await;
         self.running = config;
         self.file_group = group;

@@ -99,6 +99,7 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
         peer_id: PeerId(entropy::random()),
         listen,
         zone: config.zone.as_str().to_owned(),
+        advertise: config.advertise.clone(),
         network: Network::System,
         limits: plan::limits(config),
         options: Both { download: args.download_limit, upload: args.upload_limit },

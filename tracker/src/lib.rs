@@ -4,7 +4,7 @@
 //! Reading order: [`start`] (from the command line to the end) → [`server`] (connections) → `service` (calls) →
 //! [`memory`] (the data). `pool` limits the connections, `call_rate` the rate of their calls, and `lines` what they
 //! cause in the log; `diary` says what the log and callers are told of publications; `date` dates them. [`rights`] says
-//! what a caller may do, and `allowed` applies that to the calls.
+//! what a caller may do, and `allowed` applies that to the calls; `rules` has all that the configuration says of callers.
 
 mod allowed;
 mod call_rate;
@@ -15,6 +15,7 @@ mod lines;
 pub mod memory;
 mod pool;
 pub mod rights;
+mod rules;
 pub mod server;
 mod service;
 pub mod start;

@@ -2,7 +2,7 @@
 
 use crate::memory::{RegistryLimits, Size};
 use crate::pool::ConnectionPool;
-use crate::rights::Rights;
+use crate::rules::Rules;
 use crate::service::{TrackerConnection, TrackerState};
 use shared::host::config::TrackerConfig;
 use shared::id::ResourceId;
@@ -108,7 +108,7 @@ impl Core {
     /// notice that a tracker has restarted.
     pub fn new(config: &TrackerConfig, seed: [u8; 32], epoch: u64) -> Core {
         let state = TrackerState::new(limits(config), seed, epoch);
-        state.set_rights(Rights::new(config.allow.clone()));
+        state.set_rules(Rules::of(config));
         Core {
             pool: ConnectionPool::new(count(config.connections_max), count(config.unknown_connections_max)),
             state: Arc::new(state),
@@ -188,7 +188,7 @@ impl Handle {
     pub fn configure(&self, config: &TrackerConfig) {
         self.pool.set(count(config.connections_max), count(config.unknown_connections_max));
         self.state.set_limits(limits(config));
-        self.state.set_rights(Rights::new(config.allow.clone()));
+        self.state.set_rules(Rules::of(config));
     }
 
     /// Peers of a resource, drawn at random, at most [`PEERS_MAX`](shared::rpc::tracker::PEERS_MAX), as the tracker
@@ -259,7 +259,7 @@ mod tests {
         let (caller, carrier): (TrackerCaller, _) = wire::client(dialed, ClientOptions::default());
         let carrier = tokio::spawn(carrier);
         let (peer_id, zone, host) = (PeerId([number; 16]), String::new(), String::new());
-        let peer = Some(TrackedPeer { peer_id, listen_port: 7987, zone, host });
+        let peer = Some(TrackedPeer { peer_id, listen_port: 7987, zone, host, advertise: None });
         let hello = TrackerHello { version: PROTOCOL_VERSION, capabilities: 0, peer };
         let welcome = caller.hello(hello, PATIENCE).await.unwrap().unwrap();
         assert_eq!(welcome.your_address, SocketAddr::from(([10, 0, 0, number], 7987)));

@@ -7,7 +7,8 @@ use crate::diary::{Published, error, log_publish, log_unpublish};
 use crate::lines::Lines;
 use crate::memory::{Refusal, Registry, RegistryLimits, Size, Who, known_as, seen_from};
 use crate::pool::ConnectionPlace;
-use crate::rights::{Granted, Rights};
+use crate::rights::Granted;
+use crate::rules::{Rules, is_dialable};
 use shared::hostname::{HOSTNAME_BYTES_MAX, cleaned};
 use shared::id::{ResourceId, SwarmKey};
 use shared::name::ResourceName;
@@ -21,7 +22,7 @@ use shared::rpc::wire::Greeted;
 use shared::rpc::{PROTOCOL_VERSION, Payload, WrongVersion};
 use shared::swarm::Time;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Instant;
 use tarpc::context::Context;
 
@@ -29,7 +30,7 @@ use tarpc::context::Context;
 #[derive(Debug)]
 pub(crate) struct TrackerState {
     registry: Mutex<Registry>,
-    rights: RwLock<Rights>,
+    rules: RwLock<Rules>,
     start: Instant,
     date: Date,
     epoch: u64,
@@ -39,8 +40,8 @@ impl TrackerState {
     /// An empty memory. It draws its random numbers from `seed`; `epoch` tells the daemons this start from others.
     pub(crate) fn new(limits: RegistryLimits, seed: [u8; 32], epoch: u64) -> TrackerState {
         let registry = Mutex::new(Registry::new(limits, seed));
-        let rights = RwLock::default();
-        TrackerState { registry, rights, start: Instant::now(), date: Date::new(), epoch }
+        let rules = RwLock::default();
+        TrackerState { registry, rules, start: Instant::now(), date: Date::new(), epoch }
     }
 
     /// Forgets some of the entries that have expired. Returns whether there are more.
@@ -54,8 +55,12 @@ impl TrackerState {
     }
 
     /// From now on these rules count, also for the calls of open connections.
-    pub(crate) fn set_rights(&self, rights: Rights) {
-        *self.rights.write().unwrap_or_else(PoisonError::into_inner) = rights;
+    pub(crate) fn set_rules(&self, rules: Rules) {
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = rules;
+    }
+
+    fn rules(&self) -> RwLockReadGuard<'_, Rules> {
+        self.rules.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Peers of a resource, as [`Registry::peers_of`] draws them.
@@ -146,7 +151,7 @@ impl TrackerConnection {
 
     /// What the caller may do now.
     fn granted(&self) -> Granted {
-        self.0.state.rights.read().unwrap_or_else(PoisonError::into_inner).of(None)
+        self.0.state.rules().rights.of(None)
     }
 
     /// Refuses to publish a name, or to take it back.
@@ -185,14 +190,17 @@ impl TrackerConnection {
             Some(peer) if peer.host.len() > HOSTNAME_BYTES_MAX => {
                 return Err(malformed("a host name that is too long"));
             }
+            Some(peer) if peer.advertise.is_some_and(|addr| !is_dialable(addr)) => {
+                return Err(malformed("an advertised address that nobody can listen on"));
+            }
             Some(peer) => Some(Who {
-                addr: SocketAddr::new(self.0.asker, peer.listen_port),
+                addr: self.0.state.rules().address_of(self.0.asker, &peer),
                 peer_id: peer.peer_id,
                 zone: peer.zone.into(),
                 host: cleaned(&peer.host).into(),
             }),
         };
-        let port = who.as_ref().map_or(0, |who| who.addr.port());
+        let your_address = who.as_ref().map_or(SocketAddr::new(self.0.asker, 0), |who| who.addr);
         self.0.who.set(who).map_err(|_| malformed("hello was sent twice"))?;
         if let Ok(who) = self.peer() {
             self.registry().arrive(who);
@@ -202,7 +210,7 @@ impl TrackerConnection {
             capabilities: 0,
             epoch: self.0.state.epoch,
             software: concat!("tt-tracker ", env!("CARGO_PKG_VERSION")).to_owned(),
-            your_address: SocketAddr::new(self.0.asker, port),
+            your_address,
         })
     }
 

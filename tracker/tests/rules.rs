@@ -45,7 +45,7 @@ async fn peer(addr: SocketAddr, port: u16) -> TrackerCaller {
     let (caller, link): (TrackerCaller, _) = wire::client(stream, ClientOptions::default());
     tokio::spawn(link);
     let (peer_id, zone, host) = (PeerId([port as u8; 16]), String::new(), String::new());
-    let peer = Some(TrackedPeer { peer_id, listen_port: port, zone, host });
+    let peer = Some(TrackedPeer { peer_id, listen_port: port, zone, host, advertise: None });
     let hello = TrackerHello { version: PROTOCOL_VERSION, capabilities: 0, peer };
     caller.hello(hello, SOON).await.unwrap().unwrap();
     caller
@@ -257,4 +257,44 @@ async fn other_rules_count_at_once_also_for_an_open_connection() {
     not_allowed(caller.find(Lookup::Name(name("public")), SOON).await.unwrap());
     handle.configure(&config(Vec::new()));
     assert_eq!(caller.list(None, SOON).await.unwrap().unwrap().len(), 2);
+}
+
+/// A peer that says that others reach it at `advertise`; the address that the tracker tells others.
+async fn advertised(addr: SocketAddr, advertise: &str) -> Result<SocketAddr, TrackerError> {
+    let stream = TcpStream::connect(addr).await.unwrap();
+    let (caller, link): (TrackerCaller, _) = wire::client(stream, ClientOptions::default());
+    tokio::spawn(link);
+    let advertise = Some(advertise.parse().unwrap());
+    let peer = TrackedPeer {
+        peer_id: PeerId([7; 16]),
+        listen_port: 1007,
+        zone: String::new(),
+        host: String::new(),
+        advertise,
+    };
+    let hello = TrackerHello { version: PROTOCOL_VERSION, capabilities: 0, peer: Some(peer) };
+    let welcome = caller.hello(hello, SOON).await.unwrap()?;
+    announce(&caller, seeding(7, &["advertised"])).await;
+    let asker = self::peer(addr, 1002).await;
+    let peers = asker.peers_of(resource(7).0.resource, SOON).await.unwrap().unwrap();
+    assert_eq!(peers.iter().map(|peer| peer.addr).collect::<Vec<_>>(), [welcome.your_address]);
+    Ok(welcome.your_address)
+}
+
+#[tokio::test]
+async fn an_advertised_address_is_told_to_others_only_for_those_who_may_name_one() {
+    let nat = "203.0.113.7:7987";
+    let (addr, _) = start(Vec::new());
+    let own = SocketAddr::new(addr.ip(), 1007);
+    assert_eq!(advertised(addr, nat).await, Ok(own), "nobody may by default");
+    for (networks, told) in [(["10.0.0.0/8"], own), (["127.0.0.0/8"], nat.parse().unwrap())] {
+        let (addr, handle) = start(Vec::new());
+        let advertise_networks = networks.iter().map(|network| network.parse().unwrap()).collect();
+        handle.configure(&TrackerConfig { advertise_networks, ..config(Vec::new()) });
+        assert_eq!(advertised(addr, nat).await, Ok(told), "{networks:?}");
+    }
+    for nowhere in ["203.0.113.7:0", "0.0.0.0:7987", "224.0.0.1:7987", "255.255.255.255:7987"] {
+        let refused = advertised(addr, nowhere).await;
+        assert!(matches!(refused, Err(TrackerError::Malformed(_))), "{nowhere}: {refused:?}");
+    }
 }

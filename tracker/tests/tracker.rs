@@ -49,6 +49,7 @@ fn tracked(port: u16) -> TrackedPeer {
         listen_port: port,
         zone: "room".into(),
         host: format!("pc-{port}"),
+        advertise: None,
     }
 }
 

@@ -9,6 +9,7 @@ use crate::board::news::NewsBoard;
 use crate::net::{Network, Stream};
 use crate::snapshot::Snapshot;
 use crate::throttle::{Bucket, LinkLimits};
+use shared::host::config::HostPort;
 use shared::id::PeerId;
 use shared::rpc::peer::{Hello, LinkKind};
 use shared::rpc::{PROTOCOL_VERSION, tracker::TrackedPeer};
@@ -37,6 +38,8 @@ pub struct Context {
     pub listen: SocketAddr,
     /// Our zone, empty if none is configured.
     pub zone: String,
+    /// The configured address at which others reach us, if it is not that of our connections. Trackers are told.
+    pub advertised: watch::Sender<Option<HostPort>>,
     /// Our host name, empty if unknown. Trackers are told, for people.
     pub host: String,
     /// The news board: the chunks that we have, for peers that poll.
@@ -81,6 +84,7 @@ impl Context {
             peer_id,
             listen,
             zone,
+            advertised: watch::Sender::default(),
             host: shared::host::hostname::own(),
             board: NewsBoard::new(),
             down,
@@ -143,13 +147,14 @@ impl Context {
         }
     }
 
-    /// Our own entry in a tracker's list of peers.
+    /// Our own entry in a tracker's list of peers, at the address of our connection.
     pub fn tracked(&self) -> TrackedPeer {
         TrackedPeer {
             peer_id: self.peer_id,
             listen_port: self.listen.port(),
             zone: self.zone.clone(),
             host: self.host.clone(),
+            advertise: None,
         }
     }
 

@@ -4,6 +4,7 @@
 mod answers;
 mod taking_back;
 
+use super::advertise;
 use super::dates::Dates;
 use super::entry::{AnnouncedEntry, Announcing, Asking, NamedManifest, NotPublished};
 use super::fitting::fitting;
@@ -18,6 +19,7 @@ use crate::entropy;
 use crate::inbox::Context;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
+use shared::host::config::HostPort;
 use shared::id::{ResourceId, SwarmKey};
 use shared::name::ResourceName;
 use shared::rpc::tracker::{
@@ -30,6 +32,7 @@ use shared::url::TrackerUrl;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 /// The shortest interval between two publications of a manifest that the tracker asks for. A tracker that always asks
 /// gets no more.
@@ -115,6 +118,8 @@ struct Announcer {
     /// Whether somebody waits for an answer, so that the next connection is made without a pause.
     hurry: bool,
     ending: bool,
+    /// The address at which others reach us, as configured.
+    advertised: watch::Receiver<Option<HostPort>>,
 }
 
 /// Talks to one tracker until it receives `TrackerCommand::End`. Waits for `pause` first, unless somebody waits for
@@ -126,6 +131,7 @@ pub(super) async fn run(
     pause: Option<Duration>,
     inbox: Arc<Inbox>,
 ) {
+    let advertised = context.advertised.subscribe();
     let mut announcer = Announcer {
         context,
         url,
@@ -140,18 +146,23 @@ pub(super) async fn run(
         epoch: None,
         hurry: false,
         ending: false,
+        advertised,
     };
     if let Some(pause) = pause {
         announcer.wait(pause).await;
     }
     let mut backoff = Backoff::new();
     while !announcer.ending {
+        announcer.advertised.mark_unchanged();
         match Session::open(&announcer.context, &announcer.url).await {
             Ok(session) => {
                 let began = Instant::now();
                 let trouble = announcer.talk(session).await;
                 if announcer.ending {
                     return;
+                }
+                if announcer.advertised.has_changed().unwrap_or_default() {
+                    continue; // the tracker learns the other address in a new connection
                 }
                 announcer.lost(trouble);
                 backoff.lasted(began.elapsed());
@@ -294,6 +305,8 @@ impl Announcer {
     /// Serves a session until it ends, and returns why it ended.
     async fn talk(&mut self, mut session: Session) -> Trouble {
         let is_new = self.epoch.replace(session.welcome.epoch) != Some(session.welcome.epoch);
+        let told = session.welcome.your_address;
+        advertise::warn_of_other(&self.context, &self.url, session.advertised, told);
         self.schedule.all(Instant::now());
         self.publications.interrupted();
         for (key, announced) in &mut self.entries {
@@ -327,6 +340,10 @@ impl Announcer {
                 }
                 () = inbox.wait() => {}
                 () = tokio::time::sleep(next_due) => {}
+                Ok(()) = self.advertised.changed() => {
+                    self.advertised.mark_changed();
+                    return Trouble::Unreachable("the advertised address was changed".to_owned());
+                }
                 trouble = session.ended() => return trouble,
             }
         }

@@ -4,6 +4,7 @@
 //! and [`health`] is the state that people see. Trackers are not trusted: their answers are bounded here, and the core
 //! checks the peers that they name.
 
+mod advertise;
 mod announcer;
 pub(crate) mod asker;
 mod dates;

@@ -1,5 +1,6 @@
 //! A connection to a tracker, from the name lookup to hello.
 
+use super::advertise;
 use super::health::Trouble;
 use crate::inbox::Context;
 use crate::jobs;
@@ -27,6 +28,8 @@ pub(crate) struct Session {
     pub(crate) welcome: TrackerWelcome,
     /// Whether the tracker runs on this machine.
     pub(crate) is_local: bool,
+    /// The address at which it was asked to tell others of us.
+    pub(super) advertised: Option<SocketAddr>,
     carrier: JoinHandle<LinkEnd>,
 }
 
@@ -39,7 +42,7 @@ impl Drop for Session {
 impl Session {
     /// Connects and says hello as a peer.
     pub(crate) async fn open(context: &Context, url: &TrackerUrl) -> Result<Session, Trouble> {
-        Session::open_as(context, url, Some(context.tracked())).await
+        Session::open_as(context, url, Some(advertise::tracked(context).await)).await
     }
 
     /// Connects and says hello as a daemon that only asks.
@@ -71,12 +74,13 @@ impl Session {
         let stream = context.connect(address, false).await?;
         let (caller, carrier): (TrackerCaller, _) = wire::client(stream, ClientOptions::default());
         let carrier = jobs::spawn(carrier);
+        let advertised = peer.as_ref().and_then(|peer| peer.advertise);
         let hello = TrackerHello { version: PROTOCOL_VERSION, capabilities: 0, peer };
         let answer = caller.hello(hello, CALL_TIMEOUT).await;
         let is_local = address.ip().to_canonical().is_loopback();
         match answer {
             Ok(Ok(welcome)) if welcome.version == PROTOCOL_VERSION => {
-                Ok(Session { caller, welcome, is_local, carrier })
+                Ok(Session { caller, welcome, is_local, advertised, carrier })
             }
             Ok(Ok(welcome)) => {
                 carrier.abort();

@@ -216,6 +216,7 @@ impl Machine {
             peer_id: PeerId(id),
             listen: self.listen(),
             zone: self.setup.zone.clone(),
+            advertise: None,
             network: Network::Cables(world.cables.clone()),
             limits: Both { download: RateLimit::None, upload: RateLimit::None },
             options: Both { download: None, upload: None },

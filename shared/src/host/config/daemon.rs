@@ -2,7 +2,7 @@
 
 use super::settings::settings;
 use super::{
-    ByteSize, CongestionControl, FileMode, GroupName, ListenAddr, RateLimit, ReuseScope, Span, Zone,
+    ByteSize, CongestionControl, FileMode, GroupName, HostPort, ListenAddr, RateLimit, ReuseScope, Span, Zone,
 };
 use crate::host::logging::{LogFilter, LogFormat};
 use crate::url::TrackerUrl;
@@ -35,6 +35,10 @@ settings! {
         /// The zone of this machine, a name of at most 64 bytes. Machines that are close to each other (a site, a room)
         /// have the same zone: few chunks then cross from one zone to another. Empty: no zone.
         pub zone: Zone = Zone::default(),
+        /// The address at which other machines reach this one, where that is not the address from which it connects to the
+        /// tracker, as behind NAT or in a container: "203.0.113.7:7987", or a host without a port for the port of `listen`.
+        /// A tracker tells it to others only if this machine is in its `advertise_networks`. Empty: the connection's address.
+        pub advertise: Option<HostPort> = None,
         /// The log level: error, warn, info, debug or trace, also per module ("info,daemon::store=debug").
         pub log_level: LogFilter = LogFilter::default(),
         /// The log format: "text", "json" (one object per line) or "auto" (text, with colors on a terminal).

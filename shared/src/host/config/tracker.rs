@@ -1,7 +1,7 @@
 //! `tt-tracker.toml`.
 
 use super::settings::settings;
-use super::{AllowRule, ByteSize, ListenAddr, Span};
+use super::{AllowRule, ByteSize, ListenAddr, Network, Span};
 use crate::host::logging::{LogFilter, LogFormat};
 use crate::url::TRACKER_PORT;
 use std::num::NonZeroU32;
@@ -29,6 +29,10 @@ settings! {
         pub publications_max: NonZeroU32 = NonZeroU32::new(100_000).expect("not 0"),
         /// How long a publication is kept after the last peer of its resource has gone.
         pub publication_ttl: Span = Span::from_millis(3_600_000).expect("more than 0"),
+        /// The networks from which a daemon may name another address at which others reach it (`advertise` in ttd.toml),
+        /// as "10.0.0.0/8" or "10.1.2.3". A machine in them can claim to be at any address. Others are told to be where
+        /// they connect from.
+        pub advertise_networks: Vec<Network> = Vec::new(),
         /// What some callers may do. Without any rule everybody may do everything. The rights of a caller are those of
         /// all rules that name it.
         pub allow: Vec<AllowRule> = Vec::new(),

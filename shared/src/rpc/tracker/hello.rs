@@ -28,6 +28,9 @@ pub struct TrackedPeer {
     /// Its host name, at most [`HOSTNAME_BYTES_MAX`](crate::hostname::HOSTNAME_BYTES_MAX) bytes, empty if unknown. It
     /// is shown to people only: nothing proves it.
     pub host: String,
+    /// The address at which others reach it, where that is not the connection's with the listening port. The tracker
+    /// takes it only from callers whom it trusts with that.
+    pub advertise: Option<SocketAddr>,
 }
 
 /// The answer to hello.
@@ -42,6 +45,6 @@ pub struct TrackerWelcome {
     pub epoch: u64,
     /// The tracker's software version, as shown to users.
     pub software: String,
-    /// The caller's address as the tracker sees it.
+    /// The caller's address as the tracker tells it to others.
     pub your_address: SocketAddr,
 }

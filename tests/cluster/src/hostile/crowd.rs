@@ -75,7 +75,13 @@ async fn join(tracker: SocketAddr, own: Ipv4Addr, announce: Announce) {
     let (caller, link): (TrackerCaller, _) = wire::client(stream, ClientOptions::default());
     tokio::spawn(link);
     let id = PeerId((u128::from(own.to_bits()) << 64 | 0xbad).to_be_bytes());
-    let peer = TrackedPeer { peer_id: id, listen_port: 1, zone: String::new(), host: String::new() };
+    let peer = TrackedPeer {
+        peer_id: id,
+        listen_port: 1,
+        zone: String::new(),
+        host: String::new(),
+        advertise: None,
+    };
     let hello = TrackerHello { version: PROTOCOL_VERSION, capabilities: 0, peer: Some(peer) };
     caller.hello(hello, SOON).await.expect("an answer").expect("a welcome");
     caller.announce(vec![announce.clone()], SOON).await.expect("an answer").expect("it is taken");

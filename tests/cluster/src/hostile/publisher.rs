@@ -76,6 +76,7 @@ async fn talk(
         listen_port: port,
         zone: String::new(),
         host: String::new(),
+        advertise: None,
     };
     let hello = TrackerHello { version: PROTOCOL_VERSION, capabilities: 0, peer: Some(peer) };
     caller.hello(hello, SOON).await.ok()?.ok()?;

@@ -74,6 +74,7 @@ impl FalseSeeder {
             listen_port: addr.port(),
             zone: String::new(),
             host: String::new(),
+            advertise: None,
         };
         runtime.spawn(announce_for_ever(tracker.addr(), tracked, announce));
         runtime.spawn(async move {

@@ -56,3 +56,24 @@ fn status_names_the_rule_by_which_a_shared_file_is_refused() {
     let why = "rule 1 of [[allow]] gives it to group:build";
     wait_until("status names the rule", CAP, || a.ok(&["status", "app"]).stdout.contains(why));
 }
+
+/// Two addresses of loopback stand for the two sides of a NAT.
+#[test]
+fn a_machine_is_found_at_the_address_that_it_advertises_where_the_tracker_allows_it() {
+    let mut tracker = Tracker::start();
+    let mut a = Daemon::start(&tracker, &[]);
+    a.share_bytes("app", &content(846, MIB));
+    let port = a.addr().port();
+    a.configure(&format!("advertise = \"127.0.0.9:{port}\"\n"));
+    a.reload();
+    let is_found_at = |a: &Daemon, tracker: &Tracker, ip: &str| {
+        let peers = a.ok(&["tracker", "peers", "app", "--tracker", &tracker.url()]).stdout;
+        peers.contains(&format!("{ip}:{port}"))
+    };
+    wait_until("the log says why it is not", CAP, || a.log().contains("advertise_networks"));
+    assert!(!is_found_at(&a, &tracker, "127.0.0.9"), "any machine could claim to be any other one");
+    tracker.configure("advertise_networks = [\"127.0.0.0/8\"]\n");
+    a.configure(&format!("advertise = \"127.0.0.8:{port}\"\n"));
+    a.reload();
+    wait_until("it is found there", CAP, || is_found_at(&a, &tracker, "127.0.0.8"));
+}
