@@ -16,7 +16,7 @@ pub enum CaCommand {
         override_usage = "ttctl ca init [--dir DIR] [--name NAME] [--node NODE]\n                     [--life DURATION]"
     )]
     Init(CaInitArgs),
-    /// Make a token, with which machines are to join the fleet
+    /// Make a token for machines that are to join
     #[command(
         override_usage = "ttctl ca token [--dir DIR] [--node NAME] [--group G]... [--uses N]\n                      [--life DURATION] [--turn-over] [--tracker URL]"
     )]

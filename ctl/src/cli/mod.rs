@@ -102,7 +102,7 @@ pub enum Command {
     /// Share files and directories with the fleet
     #[command(visible_alias = "add")]
     #[command(
-        override_usage = "ttctl share [--tracker URL]... [-f] [--move] [--symlinks WHICH]\n                   [--no-times] [--skip-special] PATH..."
+        override_usage = "ttctl share [--tracker URL]... [-f] [--move] [--sign KEY]\n                   [--symlinks WHICH] [--no-times] [--skip-special] PATH..."
     )]
     Share(ShareArgs),
     /// Fetch files, and wait until they are complete
@@ -181,7 +181,7 @@ pub enum Command {
     )]
     Check(CheckArgs),
     /// Sign manifests with a key of minisign; needs no ttd
-    #[command(override_usage = "ttctl sign -s KEY MANIFEST...")]
+    #[command(override_usage = "ttctl sign -s KEY NAME|MANIFEST...")]
     Sign(SignArgs),
     /// Say which machines belong to a closed fleet; needs no ttd
     #[command(subcommand)]

@@ -26,7 +26,7 @@ Examples:
   ttctl sign *.tinytorrent -s release.key < password")]
 pub struct SignArgs {
     /// What to sign: names that are shared here, or .tinytorrent files
-    #[arg(required = true, add = ArgValueCompleter::new(names::to_sign))]
+    #[arg(value_name = "NAME|MANIFEST", required = true, add = ArgValueCompleter::new(names::to_sign))]
     pub what: Vec<PathBuf>,
     /// The file with a secret key of minisign
     #[arg(short, long = "secret-key", value_name = "KEY")]
