@@ -11,6 +11,8 @@ pub(super) struct Group {
     pub(super) tests: &'static [&'static str],
     /// The packages all of whose tests run for a mutant that these leave alive.
     pub(super) all_tests: &'static [&'static str],
+    /// What cargo builds for a program with all mutants.
+    pub(super) switched: &'static [&'static str],
     /// Limits the seconds of the first tests. Beyond it a mutant counts as found: it made something endless.
     pub(super) timeout_s: u32,
 }
@@ -22,6 +24,7 @@ pub(super) const GROUPS: [Group; 5] = [
         files: &["shared/src/swarm/**/*.rs"],
         tests: &["swarm"],
         all_tests: &["shared", "sim"],
+        switched: &["--package", "shared", "--package", "sim", "--all-features", "--lib", "--tests"],
         timeout_s: 60,
     },
     Group {
@@ -30,6 +33,7 @@ pub(super) const GROUPS: [Group; 5] = [
         files: &["daemon/src/library/**/*.rs"],
         tests: &["library::"],
         all_tests: &["daemon"],
+        switched: &["--package", "daemon", "--lib"],
         timeout_s: 60,
     },
     Group {
@@ -38,6 +42,7 @@ pub(super) const GROUPS: [Group; 5] = [
         files: &["daemon/src/store/**/*.rs"],
         tests: &["store::"],
         all_tests: &["daemon"],
+        switched: &["--package", "daemon", "--lib"],
         timeout_s: 120,
     },
     Group {
@@ -51,6 +56,7 @@ pub(super) const GROUPS: [Group; 5] = [
         ],
         tests: &["board::", "peer::"],
         all_tests: &["daemon"],
+        switched: &["--package", "daemon", "--lib"],
         timeout_s: 60,
     },
     Group {
@@ -59,6 +65,7 @@ pub(super) const GROUPS: [Group; 5] = [
         files: &["tracker/src/memory/**/*.rs"],
         tests: &["memory"],
         all_tests: &["tracker"],
+        switched: &["--package", "tracker", "--lib", "--tests"],
         timeout_s: 60,
     },
 ];

@@ -65,7 +65,7 @@ impl Survivors {
 }
 
 /// "a/b.rs:12:5: replace + with -" without its line and column.
-fn without_place(mutant: &str) -> String {
+pub(super) fn without_place(mutant: &str) -> String {
     let Some((place, what)) = mutant.split_once(": ") else { return mutant.to_owned() };
     format!("{}: {what}", place.split(':').next().unwrap_or(place))
 }
