@@ -62,14 +62,16 @@ pub(crate) struct Manner {
     pub(crate) links_outside: bool,
     /// Whether a copy is made of it, which is then the file.
     pub(crate) is_copied: bool,
+    /// Whether it may be older than what was accepted before.
+    pub(crate) allows_older: bool,
     /// Whether to wait for trackers that cannot be reached and for names that are not published yet.
     pub(crate) waits: bool,
 }
 
 impl Manner {
     fn request(self, what: GetWhat) -> GetRequest {
-        let Manner { replace, reuse, as_file, links_outside, is_copied, .. } = self;
-        GetRequest { what, replace, reuse, as_file, links_outside, is_copied }
+        let Manner { replace, reuse, as_file, links_outside, is_copied, allows_older, .. } = self;
+        GetRequest { what, replace, reuse, as_file, links_outside, is_copied, allows_older }
     }
 }
 

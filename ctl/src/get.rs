@@ -39,6 +39,7 @@ pub(crate) async fn get(args: &GetArgs, global: &Global, output: &mut Output) ->
         links_outside: args.symlinks == LinksArg::Any,
         is_copied: args.output.is_some(),
         reuse: !args.no_reuse,
+        allows_older: args.allow_older,
         waits: timeout.is_some(),
     };
     let getting = Getting {

@@ -10,6 +10,7 @@ use crate::limits::{Both, LimitBook};
 use crate::net::Network;
 use crate::store::{Home, Publisher, StoreError};
 use crate::throttle::Bucket;
+use crate::trust::Policy;
 use shared::host::clock::now_ms;
 use shared::host::config::{HostPort, RateLimit};
 use shared::id::PeerId;
@@ -54,6 +55,8 @@ pub struct Parts {
     pub publisher: Publisher,
     /// What the driver needs of the configuration.
     pub settings: Settings,
+    /// Whose signatures count.
+    pub policy: Policy,
 }
 
 /// A daemon that is put together. It loads its resources, and does nothing else yet.
@@ -71,14 +74,27 @@ pub struct Assembled {
 
 /// Puts a daemon together.
 pub fn assemble(parts: Parts) -> Assembled {
-    let Parts { home, peer_id, listen, zone, advertise, network, limits, options, publisher, settings } =
-        parts;
+    let Parts {
+        home,
+        peer_id,
+        listen,
+        zone,
+        advertise,
+        network,
+        limits,
+        options,
+        publisher,
+        settings,
+        policy,
+    } = parts;
     let bucket = || Bucket::new(RateLimit::None);
     let buckets = Both { download: bucket(), upload: bucket() };
     let limits = Arc::new(LimitBook::open(home.clone(), buckets.clone(), options, limits));
     let (context, inputs, ended) =
         Context::new(peer_id, listen, zone, (buckets.download, buckets.upload), network);
     context.advertised.send_replace(advertise);
+    context.trust.configure(policy);
+    context.trust.open(&home);
     let mut driver = Driver::new(context.clone(), home.clone(), publisher, settings, Arc::default());
     let loaded = driver.restore();
     Assembled { context, limits, home, driver, inputs, ended, loaded }

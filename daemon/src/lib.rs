@@ -36,6 +36,7 @@ mod store;
 mod tasks;
 mod throttle;
 mod tracker;
+mod trust;
 mod watch;
 mod watchdog;
 #[cfg(test)]

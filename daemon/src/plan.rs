@@ -3,13 +3,20 @@
 use crate::cli::Args;
 use crate::limits::Both;
 use crate::store::Publisher;
+use crate::trust::{Policy, Rule};
 use shared::host::accounts::{LookupError, group_id};
-use shared::host::config::{ConfigError, DaemonConfig, Files, GroupName, RateLimit};
+use shared::host::config::{ConfigError, DaemonConfig, Files, GroupName, RateLimit, TrustKey};
 use shared::host::environment;
 use shared::host::paths::Places;
 use shared::host::program::StartError;
 use shared::host::sources::may_learn_groups;
+use shared::plain::io_error;
+use shared::signature::{BadKey, PublicKey};
+use std::io::Read;
 use std::path::PathBuf;
+
+/// The most that is read of the file of a public key, in bytes. minisign writes 113.
+const KEY_FILE_BYTES_MAX: u64 = 4096;
 
 /// The settled values.
 #[derive(Debug)]
@@ -31,6 +38,10 @@ pub struct Plan {
     pub publisher: Publisher,
     /// Why the number of the group that `file_group` names could not be looked up, if that failed.
     pub group_unknown: Option<StartError>,
+    /// Whose signatures count. A key that could not be read accepts nothing.
+    pub policy: Policy,
+    /// Why a key could not be read, if that is so.
+    pub key_unread: Option<StartError>,
 }
 
 impl Plan {
@@ -63,10 +74,54 @@ impl Plan {
                 Err(error) => group_unknown = Some(not_looked_up(&place, name, &error)),
             }
         }
+        let (policy, key_unread) = policy(&config, &files.place_of("trust"));
         let has_own_folder = args.folder.is_some();
         let is_folder_named = has_own_folder || config.directory.is_some();
-        Ok(Plan { config, files, folder, is_folder_named, has_own_folder, socket, publisher, group_unknown })
+        Ok(Plan {
+            config,
+            files,
+            folder,
+            is_folder_named,
+            has_own_folder,
+            socket,
+            publisher,
+            group_unknown,
+            policy,
+            key_unread,
+        })
     }
+}
+
+/// The rules of `[[trust]]` with their keys, and why one of these could not be read.
+fn policy(config: &DaemonConfig, place: &str) -> (Policy, Option<StartError>) {
+    let mut unread = None;
+    let mut rules = Vec::new();
+    for rule in &config.trust {
+        let mut keys = Vec::new();
+        for key in &rule.keys {
+            match public_key(key) {
+                Ok(key) => keys.push(key),
+                Err(why) => {
+                    unread.get_or_insert_with(|| {
+                        StartError::wrong(format!("{place}: trust.keys: {key}: {why}"))
+                    });
+                }
+            }
+        }
+        rules.push(Rule { names: rule.names.clone(), keys, is_needed: !rule.keys.is_empty() });
+    }
+    (Policy::new(rules), unread)
+}
+
+fn public_key(key: &TrustKey) -> Result<PublicKey, String> {
+    let path = match key {
+        TrustKey::Key(key) => return Ok(key.clone()),
+        TrustKey::File(path) => path,
+    };
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(|error| io_error(&error))?;
+    file.take(KEY_FILE_BYTES_MAX).read_to_string(&mut text).map_err(|error| io_error(&error))?;
+    text.parse().map_err(|why: BadKey| why.to_string())
 }
 
 /// The limits that a configuration names. What is saved, and the command line, come before them.

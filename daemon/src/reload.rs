@@ -43,7 +43,8 @@ impl Reloader {
         let made = jobs::run(move || Plan::make(&args)).await;
         let made =
             made.unwrap_or_else(|error| Err(StartError::failed("the configuration was not read", &error)));
-        match made.and_then(|plan| self.keep_group(plan)) {
+        let all_read = |mut plan: Plan| plan.key_unread.take().map_or(Ok(plan), Err);
+        match made.and_then(|plan| self.keep_group(plan)).and_then(all_read) {
             Ok(plan) => self.apply(plan).await,
             Err(StartError { message, .. }) => {
                 program::not_reloaded(&message);
@@ -69,6 +70,7 @@ impl Reloader {
         let waiting = config.keep_fixed(&self.running);
         let changed = self.running.changed(&config);
         self.logging.set_filter(&config.log_level);
+        self.context.trust.configure(plan.policy);
         self.limits.configured(plan::limits(&config));
         self.configured.send_replace(configured(&config, &plan.publisher, &plan.files));
         let group = plan.publisher.group;

@@ -46,6 +46,9 @@ fn start(args: Args, service: &Arc<Service>) -> Result<(), StartError> {
     let mut plan = Plan::make(&args)?;
     let group_unknown = plan.group_unknown.take();
     if args.common.check_config {
+        if let Some(error) = plan.key_unread {
+            return Err(error); // a reload would be refused
+        }
         // A failed lookup does not make the files wrong. A running daemon keeps the group that it has, so the check
         // before a reload must not fail here.
         if let Some(error) = group_unknown {
@@ -105,7 +108,11 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
         options: Both { download: args.download_limit, upload: args.upload_limit },
         publisher: plan.publisher.clone(),
         settings: reload::settings(config, shares.links),
+        policy: plan.policy.clone(),
     });
+    if let Some(error) = &plan.key_unread {
+        tracing::error!(error = %error.message, "what needs a signature by this key is refused");
+    }
     let callers = listen_for_callers(&plan).await?;
     let (configured, known) = watch::channel(reload::configured(config, &plan.publisher, &plan.files));
     let reception = assembled.reception(plan.socket.clone(), known);

@@ -60,6 +60,9 @@ pub struct GetArgs {
     /// Do not take chunks from other files here
     #[arg(long)]
     pub no_reuse: bool,
+    /// Take a version that was signed before one that was fetched here
+    #[arg(long)]
+    pub allow_older: bool,
     /// Fetch a directory as the tar file that it is sent as, or copy it as one
     #[arg(long)]
     pub as_file: bool,

@@ -24,7 +24,7 @@ pub async fn get_named(
         return Ok(accepted);
     }
     let configured = server.configured.borrow().trackers.clone();
-    match look_up(&server.context, configured, &lookup, tracker).await? {
+    match look_up(&server.context, configured, &lookup, tracker, manner.allows_older).await? {
         Ok(hit) => {
             let wanted = Wanted::found(hit, manner.replace, Some(by.clone())).in_manner(manner);
             requests.get(wanted).await

@@ -18,6 +18,7 @@ pub async fn look_up(
     configured: Vec<TrackerUrl>,
     what: &Lookup,
     tracker: Option<TrackerUrl>,
+    allows_older: bool,
 ) -> Result<Result<Hit, ControlError>, ControlError> {
     let is_named = tracker.is_some();
     let trackers = match tracker {
@@ -25,11 +26,11 @@ pub async fn look_up(
         None => configured,
     };
     let shown = shown(what);
-    let mut found = lookup::find(context, &trackers, what, &BTreeSet::new()).await;
+    let mut found = lookup::find(context, &trackers, what, &BTreeSet::new(), allows_older).await;
     if let (Err(Miss::Unknown | Miss::NotAllowed(..)), Some(tree)) = (&found, as_tree(what)) {
-        found = match lookup::find(context, &trackers, &tree, &BTreeSet::new()).await {
-            Ok(hit) => Ok(hit),
-            Err(_) => found,
+        found = match lookup::find(context, &trackers, &tree, &BTreeSet::new(), allows_older).await {
+            Err(Miss::Unknown | Miss::NotAllowed(..) | Miss::Unreachable(_)) => found,
+            found => found,
         };
     }
     match found {
@@ -49,6 +50,7 @@ pub async fn look_up(
             message: format!("{url} sent an invalid manifest for {shown}: {why}"),
             hint: None,
         }),
+        Err(Miss::NotTrusted(why)) => Err(why.error()),
         Err(Miss::NotAllowed(url, why)) => Err(ControlError {
             kind: ErrorKind::Refused,
             message: format!("{url}: {why}"),

@@ -165,8 +165,8 @@ impl Control for CallerSession {
     }
 
     async fn get(self, _: CallContext, request: GetRequest) -> Result<Accepted, ControlError> {
-        let GetRequest { what, replace, as_file, reuse, links_outside, is_copied } = request;
-        let manner = Manner { replace, reuse, as_file, links_outside, is_copied };
+        let GetRequest { what, replace, as_file, reuse, links_outside, is_copied, allows_older } = request;
+        let manner = Manner { replace, reuse, as_file, links_outside, is_copied, allows_older };
         let by = self.wanted_by().await;
         let (lookup, tracker) = match what {
             GetWhat::Manifest { signature } => {

@@ -52,10 +52,10 @@ impl Driver {
         let context = self.context.clone();
         jobs::spawn(async move {
             let by_id = Lookup::Resource(key.resource);
-            let mut found = lookup::find(&context, &trackers, &by_id, &leave_out).await.ok();
+            let mut found = lookup::find(&context, &trackers, &by_id, &leave_out, false).await.ok();
             if found.is_none() && may_be_other {
                 let by_name = Lookup::Name(name);
-                found = lookup::find(&context, &trackers, &by_name, &leave_out).await.ok();
+                found = lookup::find(&context, &trackers, &by_name, &leave_out, false).await.ok();
             }
             context.tell(Input::Task(TaskInput::Another { key, found: found.map(Box::new) })).await;
         });

@@ -159,6 +159,8 @@ fn not_published(error: &PublishError) -> ControlError {
         PublishError::NoTree(_) => {
             ControlError { kind: ErrorKind::BadData, message: error.to_string(), hint: None }
         }
-        PublishError::NoDirectoryName(_) | PublishError::Damaged(_) => internal(error),
+        PublishError::NotTrusted(_) | PublishError::NoDirectoryName(_) | PublishError::Damaged(_) => {
+            internal(error)
+        }
     }
 }

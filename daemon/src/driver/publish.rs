@@ -88,7 +88,10 @@ impl Driver {
         self.publishing
             .insert(key, Publishing { name: name.clone(), delete: false, room: promised, check_next: false });
         let from = source.clone();
+        let trust = self.context.trust.clone();
         let work = move || {
+            let judged = trust.judge_again(&manifest, record.signature());
+            judged.map_err(|why| PublishError::NotTrusted(Box::new(why)))?;
             let identity = match &from {
                 Source::Download(download) if download.file.is_tree() => {
                     let (part, failed) = (&download.file, download.failed_syncs);
@@ -235,6 +238,7 @@ impl Driver {
             (PublishError::NotSynced(error), Source::Download(download)) if self.is_current(download) => {
                 return self.not_synced(download, error);
             }
+            (PublishError::NotTrusted(why), _) => Why::NotTrusted(Arc::from(why)),
             (PublishError::Damaged(_), _) => return self.check(key),
             (PublishError::NoTree(why), _) => return self.refuse_no_tree(key, why),
             (PublishError::NotSynced(error) | PublishError::Store(error), _) => error.into(),

@@ -309,9 +309,8 @@ pub(super) fn words_of(why: &Why) -> String {
         Why::ChunkUnreadable(index) => {
             format!("the disk cannot read chunk {index}, even after it was written again; {CHECK_DISK}")
         }
-        Why::ChunkDamaged(index) => {
-            format!("chunk {index} is damaged on disk; {CHECK_DISK}")
-        }
+        Why::ChunkDamaged(index) => format!("chunk {index} is damaged on disk; {CHECK_DISK}"),
+        Why::NotTrusted(why) => why.to_string(),
     }
 }
 

@@ -69,6 +69,7 @@ impl Driver {
             drop(self.shelve(resource, true));
         }
         self.announce(key);
+        self.unblock_now(key); // it may have lacked this signature
         self.changed();
     }
 

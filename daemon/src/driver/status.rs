@@ -266,7 +266,10 @@ fn to_be_signed(resource: &Resource, name: &ResourceName) -> Option<String> {
 
 /// Whether a reason stays until somebody does something.
 fn stays(why: &Why) -> bool {
-    matches!(why, Why::NameTaken(_) | Why::DirectoryTaken { .. } | Why::NoDirectoryName(_))
+    matches!(
+        why,
+        Why::NotTrusted(_) | Why::NameTaken(_) | Why::DirectoryTaken { .. } | Why::NoDirectoryName(_)
+    )
 }
 
 /// The state of a resource that is held up for this reason.

@@ -7,10 +7,11 @@ use super::Driver;
 use super::compare::How;
 use super::state::RESOURCES_MAX;
 use super::unknown_tree::check_lying;
-use crate::inbox::{CheckedFile, Input, Stray, TaskInput, Wanted};
+use crate::inbox::{CheckedFile, Compared, Input, Stray, TaskInput, Wanted};
 use crate::jobs;
 use crate::library::{CheckStep, Checking, Phase, Resource};
 use crate::store::{Home, Record, StoreError};
+use crate::trust::Trust;
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
 use shared::wanted::WantedBy;
@@ -48,9 +49,9 @@ impl Driver {
                 continue;
             }
             let (home, stop, context) = (self.home.clone(), self.stop.clone(), self.context.clone());
-            let (wanted, path) = (name.clone(), self.home.file(&name));
+            let (wanted, path, trust) = (name.clone(), self.home.file(&name), self.context.trust.clone());
             let comparing = self.hashing.of(path.clone(), move || {
-                let compared = compare(&home, &wanted, &stop);
+                let compared = compare(&home, &trust, &wanted, &stop);
                 (compared, home.must_be_here())
             });
             self.strays.is_comparing = true;
@@ -70,12 +71,13 @@ impl Driver {
             return self.folder_lost(why);
         }
         match compared {
-            Ok((manifest, Ok(checked))) if is_different_tree(&checked) => {
+            Ok((manifest, _, Ok(checked))) if is_different_tree(&checked) => {
                 self.show_different_tree(manifest, checked);
             }
-            Ok((manifest, checked)) if self.library.key_of(&name).is_none() => {
+            Ok((manifest, signature, checked)) if self.library.key_of(&name).is_none() => {
                 // nobody waits for the answer, and a refusal is logged
-                let _ = self.take_if_right(&Wanted::known(manifest, false, WantedBy::Found), checked);
+                let wanted = Wanted { signature, ..Wanted::known(manifest, false, WantedBy::Found) };
+                let _ = self.take_if_right(&wanted, checked);
             }
             Ok(_) => {} // somebody got or shared it meanwhile
             Err(error) if error.source.kind() == io::ErrorKind::NotFound => {}
@@ -110,10 +112,18 @@ fn is_different_tree(checked: &CheckedFile) -> bool {
 
 fn compare(
     home: &Home,
+    trust: &Trust,
     name: &ResourceName,
     stop: &AtomicBool,
-) -> Result<(Manifest, io::Result<CheckedFile>), StoreError> {
+) -> Result<Compared, StoreError> {
     let manifest = home.shown_manifest(name)?;
+    let signature = home.shown_signature(name);
+    let judged = trust.judge(&manifest, signature.as_ref(), false);
+    judged.map_err(|why| StoreError {
+        doing: "trust",
+        path: home.file(name),
+        source: io::Error::other(why),
+    })?;
     let slot = home.slot(manifest.key());
     slot.refuse_later()?;
     let progress = |_| match stop.load(Ordering::Relaxed) {
@@ -121,5 +131,5 @@ fn compare(
         false => ControlFlow::Continue(()),
     };
     let checked = check_lying(home, &slot, How::Strictly, &manifest, &progress);
-    Ok((manifest, checked))
+    Ok((manifest, signature, checked))
 }

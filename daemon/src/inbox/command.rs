@@ -122,6 +122,8 @@ pub struct Manner {
     pub links_outside: bool,
     /// Whether the caller makes a copy of it, which is then the file.
     pub is_copied: bool,
+    /// Whether it may be older than what was accepted under its name before, by its signature.
+    pub allows_older: bool,
 }
 
 /// A resource to fetch.
@@ -145,6 +147,8 @@ pub struct Wanted {
     pub links_outside: bool,
     /// Whether whoever wants it makes a copy of it. Then a directory that is here will do although a file is wanted.
     pub is_copied: bool,
+    /// Whether it may be older than what was accepted under its name before, by its signature.
+    pub allows_older: bool,
     /// Who wants it, in addition to those who want its name already; `None` if nobody does.
     pub by: Option<WantedBy>,
 }
@@ -161,6 +165,7 @@ impl Wanted {
             as_file: false,
             links_outside: false,
             is_copied: false,
+            allows_older: false,
             reuse: true,
             by: Some(by),
         }
@@ -168,8 +173,8 @@ impl Wanted {
 
     /// The same, wanted in this manner.
     pub fn in_manner(self, manner: Manner) -> Wanted {
-        let Manner { replace, reuse, as_file, links_outside, is_copied } = manner;
-        Wanted { replace, reuse, as_file, links_outside, is_copied, ..self }
+        let Manner { replace, reuse, as_file, links_outside, is_copied, allows_older } = manner;
+        Wanted { replace, reuse, as_file, links_outside, is_copied, allows_older, ..self }
     }
 
     /// From an entry of a catalogue.
@@ -185,6 +190,7 @@ impl Wanted {
             as_file,
             links_outside,
             is_copied,
+            allows_older: false,
             reuse,
             by,
         }

@@ -9,6 +9,7 @@ use crate::board::news::NewsBoard;
 use crate::net::{Network, Stream};
 use crate::snapshot::Snapshot;
 use crate::throttle::{Bucket, LinkLimits};
+use crate::trust::Trust;
 use shared::host::config::HostPort;
 use shared::id::PeerId;
 use shared::rpc::peer::{Hello, LinkKind};
@@ -56,6 +57,8 @@ pub struct Context {
     pub snapshots: watch::Sender<Arc<Snapshot>>,
     /// What happened lately, for those who follow it.
     pub events: EventBoard,
+    /// Whose signatures count.
+    pub trust: Arc<Trust>,
     /// What carries the connections that we make.
     network: Network,
     /// [`KNOCKS_MAX`] permits for knocks.
@@ -93,6 +96,7 @@ impl Context {
             rejections: Rejections::default(),
             snapshots: watch::Sender::default(),
             events: EventBoard::default(),
+            trust: Arc::default(),
             network,
             knocks: Arc::new(Semaphore::new(KNOCKS_MAX)),
             inputs,

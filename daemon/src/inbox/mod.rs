@@ -20,6 +20,6 @@ pub use refusals::{internal, store_error, unknown};
 pub use requests::Requests;
 pub use settings::{Configured, Settings};
 pub use work::{
-    Asked, CheckedFile, DonorPage, FolderAnswer, FoundChunks, Held, Imported, NameTaken, Restored, Scanned,
-    Seen, Spent, Stray, TaskInput, TreeLook,
+    Asked, CheckedFile, Compared, DonorPage, FolderAnswer, FoundChunks, Held, Imported, NameTaken, Restored,
+    Scanned, Seen, Spent, Stray, TaskInput, TreeLook,
 };

@@ -4,7 +4,8 @@
 use super::command::{Command, Manner, Reply, ToShare, Wanted, Whole};
 use super::context::Context;
 use super::input::Input;
-use super::refusals::unknown;
+use super::refusals::{internal, unknown};
+use crate::jobs;
 use crate::snapshot::Snapshot;
 use crate::store::{Import, PublishedFile};
 use crate::tasks::TaskHandle;
@@ -81,8 +82,21 @@ impl Requests {
     // -- get
 
     /// Fetches a resource, unless it is already here.
+    ///
+    /// This is where every manifest comes in: before anything else happens it is judged by whose signature its name needs.
     pub async fn get(&self, wanted: Wanted) -> Result<Accepted, ControlError> {
-        self.ask(|reply| Command::Get { wanted, reply }).await
+        let trust = self.context.trust.clone();
+        if !trust.asks_for(wanted.manifest.name()) {
+            return self.ask(|reply| Command::Get { wanted, reply }).await;
+        }
+        let (judge, signature) = (trust.clone(), wanted.signature.clone());
+        let (manifest, older) = (wanted.manifest.clone(), wanted.allows_older);
+        let judged = jobs::run(move || judge.judge(&manifest, signature.as_ref(), older)).await;
+        let judged = judged.map_err(|error| internal(&error))?.map_err(|refused| refused.error())?;
+        let name = wanted.manifest.name().clone();
+        let accepted = self.ask(|reply| Command::Get { wanted, reply }).await?;
+        jobs::run(move || trust.note(&name, judged)).await.map_err(|error| internal(&error))?;
+        Ok(accepted)
     }
 
     /// Like [`get`](Requests::get), for the resource that this daemon knows under a name or an id, without asking a

@@ -23,6 +23,7 @@ use shared::reuse::repeats::Repeats;
 use shared::reuse::search::Hit;
 use shared::rpc::control::{Accepted, ControlError, TaskId};
 use shared::rpc::tracker::Namesake;
+use shared::signature::SignatureText;
 use shared::swarm::PeerAddr;
 use shared::url::TrackerUrl;
 use std::ffi::OsString;
@@ -235,12 +236,15 @@ pub struct Held {
     pub file: Option<FileIdentity>,
 }
 
+/// A visible manifest, the signature beside it, and the comparison with the file beside them.
+pub type Compared = (Manifest, Option<SignatureText>, io::Result<CheckedFile>);
+
 /// A file that nobody remembers, compared with the manifest beside it.
 #[derive(Debug)]
 pub struct Stray {
     pub name: ResourceName,
     /// The manifest and the result of the comparison; the error says why the two do not belong together.
-    pub compared: Result<(Manifest, io::Result<CheckedFile>), StoreError>,
+    pub compared: Result<Compared, StoreError>,
     /// Whether the shared directory was there after that.
     pub here: Result<(), NotHere>,
 }

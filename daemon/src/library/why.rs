@@ -110,6 +110,8 @@ pub enum Why {
     ChunkUnreadable(ChunkIndex),
     /// This chunk of a served file was damaged by the disk.
     ChunkDamaged(ChunkIndex),
+    /// Its manifest does not have the signature that its name needs.
+    NotTrusted(Arc<dyn std::error::Error + Send + Sync>),
 }
 
 impl Why {
@@ -119,6 +121,7 @@ impl Why {
             Why::NoRoom(_) => ErrorKind::NoSpace,
             Why::Disk(error) if error.is_no_space() => ErrorKind::NoSpace,
             Why::FalseManifest
+            | Why::NotTrusted(_)
             | Why::NoTree { .. }
             | Why::LinkOutside { .. }
             | Why::CopyDiffers { .. }

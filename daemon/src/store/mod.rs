@@ -7,6 +7,7 @@
 //! .tinytorrent/lock                   one daemon per folder
 //! .tinytorrent/folder                 the folder's own id: an empty mount point has none
 //! .tinytorrent/limits.toml            the limits of `ttctl limit --save`
+//! .tinytorrent/signatures.toml        when the newest accepted signature of each name was made
 //! .tinytorrent/imports/N.part         files and directories that ttctl is sending
 //! .tinytorrent/trash/N                removed directories whose files are being deleted
 //! .tinytorrent/trash/N.former         directories that lost their names, of which only what is ours is deleted
@@ -81,6 +82,7 @@ mod tree_form;
 mod tree_part;
 mod tree_scan;
 mod tree_writer;
+mod trust_file;
 #[cfg(test)]
 mod undo;
 

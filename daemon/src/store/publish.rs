@@ -45,6 +45,9 @@ pub enum PublishError {
     /// The file to be published or copied has changed: it has another length, or others wrote to it.
     #[error("{} is corrupt, or was changed by another program; check the disk (`dmesg`, `smartctl`)", .0.display())]
     Damaged(PathBuf),
+    /// It does not have the signature that its name needs.
+    #[error(transparent)]
+    NotTrusted(Box<dyn std::error::Error + Send + Sync>),
     /// Its data could not be made durable. Data that was not synced before may be lost, even if it can be read now.
     #[error(transparent)]
     NotSynced(StoreError),

@@ -1,10 +1,11 @@
 //! Finished files without a record: `NAME` next to `NAME.tinytorrent`, for example because records were lost or the
 //! directory was restored from a backup. The manifest counts as a stranger's text here.
 
-use super::{At, Home, StoreError, invalid, open_regular};
+use super::{At, Home, StoreError, invalid, open_regular, read};
 use shared::chunk::ChunkCount;
 use shared::manifest::{LINE_BYTES_MAX, Manifest, Parser};
 use shared::name::{MANIFEST_SUFFIX, ResourceName};
+use shared::signature::{SIGNATURE_BYTES_MAX, SignatureText};
 use std::fs;
 use std::io::{self, Read};
 
@@ -63,6 +64,12 @@ impl Home {
             return Err(invalid(why)).at("use", &path);
         }
         Ok(manifest)
+    }
+
+    /// The signature beside the visible manifest of a name; `None` if there is none that is well formed.
+    pub fn shown_signature(&self, name: &ResourceName) -> Option<SignatureText> {
+        let bytes = read::whole(&self.signature_file(name), SIGNATURE_BYTES_MAX as u64).ok()?;
+        SignatureText::of_bytes(&bytes).ok()
     }
 
     /// Reads the visible manifest of a name, of at most this many bytes; `whose` says in errors what it belongs to.

@@ -4,6 +4,8 @@ use super::dates;
 use super::health::Trouble;
 use super::session::{CALL_TIMEOUT, Session};
 use crate::inbox::{Context, Hit};
+use crate::jobs;
+use crate::trust::Refused;
 use futures::stream::{FuturesUnordered, StreamExt};
 use shared::id::{ChunkHash, SwarmKey};
 use shared::manifest::Manifest;
@@ -28,12 +30,14 @@ pub enum Miss {
     Unreachable(Vec<(TrackerUrl, String)>),
     /// A tracker's manifest for it is invalid.
     Bad(TrackerUrl, String),
+    /// None of the manifests for it has the signature that its name needs; what is wrong with the first one.
+    NotTrusted(Refused),
     /// A tracker does not allow it to this machine, for this reason, and no other tracker knows it.
     NotAllowed(TrackerUrl, String),
 }
 
-/// Asks all trackers at once and returns the newest publication, by their dates; lists that are known to be false are
-/// left out. After the first answer, silent trackers have [`GRACE`]. If a tracker fails to deliver the manifest, the
+/// Asks all trackers at once and returns the newest publication, by their dates, that has the signature which its name needs;
+/// lists that are known to be false are left out. After the first answer, silent trackers have [`GRACE`]. If a tracker fails to deliver the manifest, the
 /// next one that knows it is asked.
 ///
 /// # Errors
@@ -43,22 +47,35 @@ pub async fn find(
     trackers: &[TrackerUrl],
     what: &Lookup,
     is_false: &BTreeSet<SwarmKey>,
+    allows_older: bool,
 ) -> Result<Hit, Miss> {
     let Answers { known, silent, not_allowed, answered } = ask_all(context, trackers, what).await;
-    let mut bad = None;
+    let (mut bad, mut refused) = (None, None);
     for (known, Candidate { publication, .. }) in in_order(&known, is_false) {
         let shared_at_ms = publication.shared_at_ms;
+        let (trust, signature) = (context.trust.clone(), publication.signature.clone());
+        if let Err(why) = trust.foresee(&publication.name, signature.as_ref(), allows_older) {
+            refused.get_or_insert(why);
+            continue;
+        }
         match fetch(&known.session, publication.clone()).await {
             Ok(manifest) => {
-                let (signature, tracker) = (publication.signature.clone(), known.tracker.clone());
+                let (judged, signed) = (manifest.clone(), signature.clone());
+                let judge = move || trust.judge(&judged, signed.as_ref(), allows_older);
+                if let Ok(Err(why)) = jobs::run(judge).await {
+                    refused.get_or_insert(why);
+                    continue;
+                }
+                let tracker = known.tracker.clone();
                 return Ok(Hit { manifest, signature, shared_at_ms, tracker });
             }
             Err(why) => _ = bad.get_or_insert((known.tracker.clone(), why)),
         }
     }
-    Err(match bad {
-        Some((tracker, why)) => Miss::Bad(tracker, why),
-        None => match not_allowed {
+    Err(match (bad, refused) {
+        (_, Some(why)) => Miss::NotTrusted(why),
+        (Some((tracker, why)), None) => Miss::Bad(tracker, why),
+        (None, None) => match not_allowed {
             Some((tracker, why)) => Miss::NotAllowed(tracker, why),
             None if answered => Miss::Unknown,
             None => Miss::Unreachable(silent),

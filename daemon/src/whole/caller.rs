@@ -107,7 +107,8 @@ impl Caller {
 
     async fn get(&self, what: GetWhat, replace: bool) -> Result<Accepted, ControlError> {
         let (reuse, as_file, links_outside, is_copied) = (true, false, false, false);
-        let request = GetRequest { what, replace, reuse, as_file, links_outside, is_copied };
+        let allows_older = false;
+        let request = GetRequest { what, replace, reuse, as_file, links_outside, is_copied, allows_older };
         let accepted = self.0.get(request, CALL_TIMEOUT).await.map_err(|error| lost(&error))??;
         // A file that has the name is compared first.
         if let Some(task) = accepted.comparing {

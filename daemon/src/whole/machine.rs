@@ -221,6 +221,7 @@ impl Machine {
             limits: Both { download: RateLimit::None, upload: RateLimit::None },
             options: Both { download: None, upload: None },
             publisher: Publisher { mode: 0o644, group: None },
+            policy: Default::default(),
             settings: Settings {
                 trackers: trackers.clone(),
                 min_free_bytes: 0,

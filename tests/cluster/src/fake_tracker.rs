@@ -55,6 +55,8 @@ pub struct Says {
     pub lies_about_names: bool,
     /// It answers each page of a listing with the same full page.
     pub circles: bool,
+    /// What it publishes, with the hashes of its chunks.
+    pub catalogue: Vec<(Publication, Vec<u8>)>,
 }
 
 impl Default for Says {
@@ -70,6 +72,7 @@ impl Default for Says {
             is_reborn: false,
             lies_about_names: false,
             circles: false,
+            catalogue: Vec::new(),
         }
     }
 }
@@ -313,7 +316,16 @@ impl Tracker for Fake {
     }
 
     async fn find(self, _: Context, what: Lookup) -> Result<Vec<ListEntry>, TrackerError> {
-        let (Lookup::Name(name), true) = (what, self.says.lies_about_names) else { return Ok(Vec::new()) };
+        let Lookup::Name(name) = what else { return Ok(Vec::new()) };
+        if !self.says.lies_about_names {
+            let published = self.says.catalogue.iter().map(|(publication, _)| publication);
+            let entry = |publication: &Publication| ListEntry {
+                publication: publication.clone(),
+                seeders: 1,
+                leechers: 0,
+            };
+            return Ok(published.filter(|publication| publication.name == name).map(entry).collect());
+        }
         let key = SwarmKey { resource: ResourceId([9; 32]), digest: shared::id::ListDigest([9; 32]) };
         let count = ChunkCount::new(shared::chunk::CHUNKS_MAX).expect("it may have so many");
         let publication = Publication {
@@ -328,7 +340,11 @@ impl Tracker for Fake {
         Ok(vec![ListEntry { publication, seeders: u32::MAX, leechers: 0 }])
     }
 
-    async fn manifest(self, _: Context, _: SwarmKey, _: u32) -> Result<ManifestPage, TrackerError> {
+    async fn manifest(self, _: Context, key: SwarmKey, _: u32) -> Result<ManifestPage, TrackerError> {
+        if let Some((_, hashes)) = self.says.catalogue.iter().find(|(publication, _)| publication.key == key)
+        {
+            return Ok(ManifestPage { hashes: bytes::Bytes::from(hashes.clone()).into() });
+        }
         Ok(ManifestPage { hashes: bytes::Bytes::from_static(&[9; 31]).into() })
     }
 

@@ -56,7 +56,7 @@ async fn a_request_from_inside_does_what_a_callers_does() {
         assert!(!accepted.complete);
         rig.receive(&manifest, &fetched);
         rig.until("it is published", |driver| is_seeding(driver, &manifest)).await;
-        let manner = Manner { replace: false, reuse: true, as_file: false, links_outside: false, is_copied: false };
+        let manner = Manner { replace: false, reuse: true, as_file: false, links_outside: false, is_copied: false, allows_older: false };
         let local = requests.find_locally("fetched".to_owned(), manner, by.clone());
         assert!(rig.answers(local).await.unwrap().complete);
         for name in ["shared", "fetched"] {
@@ -93,7 +93,7 @@ async fn a_request_for_what_no_tracker_knows_says_whether_chunks_may_be_reused()
         rig.finished(&manifest, &content).await;
         rig.finished(&other, &donor).await;
         fs::remove_file(rig.file("x")).unwrap();
-        let manner = Manner { replace: false, reuse, as_file: false, links_outside: false, is_copied: false };
+        let manner = Manner { replace: false, reuse, as_file: false, links_outside: false, is_copied: false, allows_older: false };
         let local = requests.find_locally("x".to_owned(), manner, user(1000));
         assert!(!rig.answers(local).await.unwrap().complete);
         if reuse {

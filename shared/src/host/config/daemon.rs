@@ -2,7 +2,8 @@
 
 use super::settings::settings;
 use super::{
-    ByteSize, CongestionControl, FileMode, GroupName, HostPort, ListenAddr, RateLimit, ReuseScope, Span, Zone,
+    ByteSize, CongestionControl, FileMode, GroupName, HostPort, ListenAddr, RateLimit, ReuseScope, Span,
+    TrustRule, Zone,
 };
 use crate::host::logging::{LogFilter, LogFormat};
 use crate::url::TrackerUrl;
@@ -65,6 +66,9 @@ settings! {
         /// A download without progress for this long is reported in the log, once, with the reason. The log also says
         /// when it continues.
         pub stall_warning: Span = Span::from_millis(300_000).expect("more than 0"),
+        /// Whose signature a file needs before it is fetched and before it gets its name. Without any rule none needs one. The
+        /// first rule that is about a file's name counts; a directory's name is that with and without ".tar".
+        pub trust: Vec<TrustRule> = Vec::new(),
     }
 }
 

@@ -22,6 +22,8 @@ pub struct GetRequest {
     pub links_outside: bool,
     /// Whether the caller makes a copy of it elsewhere. Then `as_file` is not refused: the copy is the file.
     pub is_copied: bool,
+    /// Whether it may be older than what was accepted under its name before, by its signature.
+    pub allows_older: bool,
 }
 
 /// How the wanted resource is identified.

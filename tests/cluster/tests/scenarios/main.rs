@@ -48,6 +48,7 @@ mod tree_copies;
 mod tree_costs;
 mod tree_states;
 mod trees;
+mod trust;
 mod unpublish;
 mod updates;
 mod uploads;

@@ -195,8 +195,9 @@ fn any_control_request() -> impl Strategy<Value = ControlRequest> {
     prop_oneof![
         share,
         (what, any::<(bool, bool, bool)>()).prop_map(|(what, (replace, reuse, is_copied))| {
-            let (as_file, links_outside) = (!replace, !reuse);
-            let request = GetRequest { what, replace, reuse, as_file, links_outside, is_copied };
+            let (as_file, links_outside, allows_older) = (!replace, !reuse, !is_copied);
+            let request =
+                GetRequest { what, replace, reuse, as_file, links_outside, is_copied, allows_older };
             ControlRequest::Get { request }
         }),
         any::<([u8; 32], u32)>().prop_map(|(id, index)| ControlRequest::Read {

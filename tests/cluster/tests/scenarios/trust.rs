@@ -1,0 +1,147 @@
+//! Scenarios in which a machine asks for signatures, and others would have it take something else.
+
+use cluster::fake_tracker::{FakeTracker, Manners, Says};
+use cluster::files::{MIB, content};
+use cluster::keys::Keys;
+use cluster::{Daemon, Tracker};
+use shared::rpc::tracker::Publication;
+use shared::signature::SignatureText;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// A rule by which every name needs the signature of this key.
+fn rule(keys: &Keys) -> String {
+    format!("[[trust]]\nnames = [\"*\"]\nkeys = [\"{}\"]\n", keys.text)
+}
+
+/// Shares content, signed by this key if one is given.
+fn share(daemon: &Daemon, keys: Option<&Keys>, name: &str, bytes: &[u8]) {
+    let path = daemon.outside().join(name);
+    fs::write(&path, bytes).unwrap();
+    match keys {
+        Some(keys) => daemon.ok(&["share", "--replace", "--sign", text(&keys.secret), text(&path)]),
+        None => daemon.ok(&["share", "--replace", text(&path)]),
+    };
+}
+
+/// Asks for something that the rules refuse. Nothing of it comes here.
+#[track_caller]
+fn refused(daemon: &Daemon, args: &[&str], why: &str) {
+    let begin = Instant::now();
+    let output = daemon.ctl_code(6, args);
+    assert!(output.stderr.contains(why), "{why}: {}", output.stderr);
+    assert!(begin.elapsed() < Duration::from_secs(20), "it is refused at once");
+    assert_eq!(daemon.chunk_requests(), 0);
+}
+
+/// A publication and the hashes of its chunks.
+type Catalogued = (Publication, Vec<u8>);
+
+/// What a tracker publishes under a name, with the hashes out of the manifest of whoever shares it.
+fn catalogued(tracker: &Tracker, daemon: &Daemon, name: &str) -> Catalogued {
+    let mut entries = tracker.list().into_iter().map(|entry| entry.publication);
+    let publication = entries.find(|publication| publication.name.as_str() == name).unwrap();
+    let manifest = fs::read(daemon.folder().join(format!("{name}.tinytorrent"))).unwrap();
+    let manifest = shared::manifest::Manifest::parse(&manifest).unwrap();
+    (publication, manifest.hashes().iter().flat_map(|hash| hash.0).collect())
+}
+
+#[test]
+fn a_machine_accepts_only_what_a_trusted_key_has_signed() {
+    let tracker = Tracker::start();
+    let a = Daemon::start(&tracker, &[]);
+    let (keys, other) = (Keys::release(&a.outside()), Keys::other(&a.outside()));
+    let b = Daemon::start_configured(&tracker, &rule(&keys));
+    let bytes = content(9401, MIB + 7);
+    share(&a, None, "img", &bytes);
+    let asks = format!("rule 1 of [[trust]] asks for a signature by {}", keys.id);
+    refused(&b, &["get", "img"], &format!("img is not signed: {asks}"));
+    refused(&b, &["get", "img", "--timeout", "60s"], "is not signed");
+    for file in ["img.tinytorrent", "other.tinytorrent"] {
+        fs::copy(a.folder().join("img.tinytorrent"), b.outside().join(file)).unwrap();
+    }
+    refused(&b, &["get", text(&b.outside().join("img.tinytorrent"))], "is not signed");
+    a.ok(&["sign", "img", "-s", text(&other.secret)]);
+    refused(&b, &["get", "img"], &format!("img is signed by {}: {asks}", other.id));
+    a.ok(&["sign", "img", "-s", text(&keys.secret)]);
+    b.get("img", &bytes);
+    // other names, and machines without a rule, are as before
+    share(&a, None, "free", &bytes);
+    let c = Daemon::start_configured(&tracker, &rule(&keys).replace("\"*\"", "\"img\""));
+    c.get("free", &bytes);
+    c.get("img", &bytes);
+}
+
+#[test]
+fn a_tracker_cannot_make_a_machine_accept_what_a_rule_refuses() {
+    let tracker = Tracker::start();
+    let a = Daemon::start(&tracker, &[]);
+    let keys = Keys::release(&a.outside());
+    share(&a, Some(&keys), "img", &content(9402, 2 * MIB + 1));
+    let older = catalogued(&tracker, &a, "img");
+    share(&a, Some(&keys), "else", &content(9403, 2 * MIB + 1));
+    let elsewhere = catalogued(&tracker, &a, "else");
+    std::thread::sleep(Duration::from_millis(1100)); // signatures are dated by the second
+    let new = content(9404, 2 * MIB + 1);
+    share(&a, Some(&keys), "img", &new);
+    let newer = catalogued(&tracker, &a, "img");
+
+    let fake =
+        |catalogue: Vec<Catalogued>| FakeTracker::start(Manners::Says(Says { catalogue, ..Says::default() }));
+    let with = |of: &Catalogued, signature: Option<SignatureText>| {
+        (Publication { signature, ..of.0.clone() }, of.1.clone())
+    };
+    let renamed =
+        |of: &Catalogued| (Publication { name: newer.0.name.clone(), ..of.0.clone() }, of.1.clone());
+    let b = Daemon::start_configured(&tracker, &rule(&keys));
+    for (catalogue, why) in [
+        (vec![with(&newer, None)], "img is not signed"),
+        (vec![with(&newer, elsewhere.0.signature.clone())], "is not one of this manifest"),
+        (vec![renamed(&elsewhere)], "is not one of this manifest"),
+    ] {
+        let fake = fake(catalogue);
+        refused(&b, &["get", &format!("{}/img", fake.url())], why);
+    }
+    b.get("img", &new);
+    // an older version, properly signed, after a restart as well
+    let (mut b, old) = (b, fake(vec![older.clone()]));
+    b.restart();
+    let get_older = format!("{}/img", old.url());
+    let output = b.ctl_code(6, &["get", "--replace", &get_older]);
+    assert!(output.stderr.contains("before a version that was accepted here"), "{}", output.stderr);
+    b.check_file("img", &new);
+    // of several candidates the first that the rules accept is taken
+    let several = fake(vec![with(&newer, None), older, newer.clone()]);
+    b.ok(&["get", &format!("{}/img", several.url())]);
+    b.check_file("img", &new);
+}
+
+#[test]
+fn a_key_that_is_taken_out_counts_at_once_for_what_is_not_complete() {
+    let tracker = Tracker::start();
+    let a = Daemon::start(&tracker, &[]);
+    let (keys, other) = (Keys::release(&a.outside()), Keys::other(&a.outside()));
+    let mut b = Daemon::start_configured(&tracker, &rule(&keys));
+    let bytes = content(9405, 2 * MIB);
+    share(&a, Some(&keys), "img", &bytes);
+    b.ok(&["limit", "--download", "0"]);
+    b.ok(&["get", "img", "--detach"]);
+    b.configure(&rule(&other));
+    b.reload(); // which lifts the limit
+    let status = b.wait_status("img", "refused", |status| status.state() == "error");
+    let why =
+        format!("img is signed by {}: rule 1 of [[trust]] asks for a signature by {}", keys.id, other.id);
+    assert!(status.reason().contains(&why), "{}", status.reason());
+    assert!(!b.file("img").exists(), "nobody has seen it");
+    assert_eq!(status.number("exit_code"), 6);
+    b.ctl_code(6, &["get", "img"]);
+    b.configure(&rule(&keys));
+    b.reload();
+    b.wait_seeding("img");
+    b.check_file("img", &bytes);
+}
