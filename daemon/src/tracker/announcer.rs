@@ -326,6 +326,9 @@ impl Announcer {
         let (inbox, mut calls) = (self.inbox.clone(), Calls::default());
         loop {
             self.take_orders();
+            if self.advertised.has_changed().unwrap_or_default() {
+                return Trouble::Unreachable("the advertised address was changed".to_owned());
+            }
             self.begin_calls(&session, &mut calls);
             if self.ending && calls.all.is_empty() {
                 return Trouble::Unreachable("we end".to_owned());
@@ -340,10 +343,6 @@ impl Announcer {
                 }
                 () = inbox.wait() => {}
                 () = tokio::time::sleep(next_due) => {}
-                Ok(()) = self.advertised.changed() => {
-                    self.advertised.mark_changed();
-                    return Trouble::Unreachable("the advertised address was changed".to_owned());
-                }
                 trouble = session.ended() => return trouble,
             }
         }
