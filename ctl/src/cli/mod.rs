@@ -107,7 +107,7 @@ pub enum Command {
     Share(ShareArgs),
     /// Fetch files, and wait until they are complete
     #[command(
-        override_usage = "ttctl get [-o PATH] [-f] [--no-reuse] [--as-file] [--symlinks WHICH]\n                 [--detach | --timeout DURATION] WHAT..."
+        override_usage = "ttctl get [-o PATH] [-f] [--no-reuse] [--allow-older] [--as-file]\n                 [--symlinks WHICH] [--detach | --timeout DURATION] WHAT..."
     )]
     Get(GetArgs),
     /// Wait until files are complete here, or on enough machines

@@ -56,7 +56,7 @@ impl Sideband {
     }
 
     /// The bytes that were skipped.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "tls"))]
     pub(in crate::rpc) fn skipped(&self) -> u64 {
         self.0.skipped.load(Ordering::Relaxed)
     }
