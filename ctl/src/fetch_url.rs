@@ -61,6 +61,7 @@ fn fetch_now(url: &str, timeout: Duration) -> Result<Signed, Error> {
         .max_redirects(REDIRECTS_MAX)
         .https_only(is_https) // no redirect from https to http
         .max_response_header_size(HEADER_BYTES_MAX)
+        .max_idle_connections(0) // a server may close a kept connection just when the next request is sent
         .user_agent(concat!("ttctl/", env!("CARGO_PKG_VERSION")));
     if is_https {
         config = config.tls_config(TlsConfig::builder().root_certs(trusted()?).build());

@@ -168,16 +168,21 @@ fn a_manifest_is_fetched_from_a_web_server() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/pub/image.iso.tinytorrent", listener.local_addr().unwrap());
     let server = std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut request = [0; 1024];
-        let count = stream.read(&mut request).unwrap();
-        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", manifest.len());
-        stream.write_all((head + &manifest).as_bytes()).unwrap();
-        String::from_utf8_lossy(&request[..count]).into_owned()
+        let found = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{manifest}", manifest.len());
+        let absent = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_owned();
+        [found, absent].map(|answer| {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 1024];
+            let count = stream.read(&mut request).unwrap();
+            stream.write_all(answer.as_bytes()).unwrap();
+            String::from_utf8_lossy(&request[..count]).into_owned()
+        })
     });
     b.ok(&["get", &url]);
     b.check_file("image.iso", &bytes);
-    assert!(server.join().unwrap().starts_with("GET /pub/image.iso.tinytorrent HTTP/1.1\r\n"));
+    let [manifest, signature] = server.join().unwrap();
+    assert!(manifest.starts_with("GET /pub/image.iso.tinytorrent HTTP/1.1\r\n"), "{manifest}");
+    assert!(signature.starts_with("GET /pub/image.iso.tinytorrent.minisig HTTP/1.1\r\n"), "{signature}");
 }
 
 /// How fast a counter grows, measured from a poll at which it has just moved to the first one after ten seconds.
