@@ -11,6 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Debug, Default)]
 pub struct Trust {
     state: Mutex<State>,
+    /// Held while the times are changed and written, so that the file has the last ones. Taken before `state`, which is
+    /// never held while the disk works: whoever asks a question would wait for it.
+    writing: Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -88,13 +91,16 @@ impl Trust {
     /// writes a file, so this blocks.
     pub fn note(&self, name: &ResourceName, accepted: Accepted) {
         let Accepted::Signed(timestamp) = accepted else { return };
-        let mut state = self.state();
-        if !state.newest.note(name, timestamp) {
-            return;
-        }
-        // under the lock, so that the file has the last state
-        if let Some(home) = &state.home
-            && let Err(error) = home.keep_accepted_signatures(&state.newest.in_order())
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let (home, newest) = {
+            let mut state = self.state();
+            if !state.newest.note(name, timestamp) {
+                return;
+            }
+            (state.home.clone(), state.newest.in_order())
+        };
+        if let Some(home) = home
+            && let Err(error) = home.keep_accepted_signatures(&newest)
         {
             tracing::error!(%name, %error, "cannot note which signature was accepted: a restart forgets it");
         }
