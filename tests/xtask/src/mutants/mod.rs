@@ -26,7 +26,7 @@ pub(crate) struct MutantsArgs {
     group: String,
     /// A part of the group: "0/12" is the first of twelve [default: all of it]
     shard: Option<String>,
-    /// Build one program with all mutants and a switch, instead of one for each: an hour instead of a day
+    /// Build one program with all mutants and a switch, instead of one for each
     #[arg(long)]
     switched: bool,
     /// With --switched: only the mutants that survived the last time
