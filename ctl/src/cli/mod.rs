@@ -180,7 +180,7 @@ pub enum Command {
         override_usage = "ttctl check [--symlinks WHICH] [--no-times] [--skip-special] MANIFEST\n                   [FILE|DIR]"
     )]
     Check(CheckArgs),
-    /// Sign manifests with a key of minisign; needs no ttd
+    /// Sign manifests with a key of minisign
     #[command(override_usage = "ttctl sign -s KEY NAME|MANIFEST...")]
     Sign(SignArgs),
     /// Say which machines belong to a closed fleet; needs no ttd

@@ -26,7 +26,8 @@ impl Machine {
         self.dir.path().join("identity.pem")
     }
 
-    /// Gives the machine a certificate that lives for so many seconds, by rename, as everybody should.
+    /// Gives the machine a certificate that ends `life_s` seconds from now. The file is replaced by a rename, as every
+    /// administrator should do it.
     fn certify(&self, name: &str, life_s: i64) {
         let names = ["peer.tinytorrent.internal".to_owned(), format!("{name}.node.tinytorrent.internal")];
         let mut params = CertificateParams::new(names.to_vec()).unwrap();
