@@ -245,17 +245,20 @@ pub(super) fn check_top(folder: &Path) {
     }
 }
 
-/// Checks that an unfinished download has these chunks.
+/// Checks that an unfinished download has these chunks. `ends_at` is the size of the resource in bytes where other programs
+/// may have written behind it; `None` where its part has nothing else.
 pub(crate) fn check_claims(
     folder: &Path,
     manifest: &Manifest,
     slot: &Slot,
     have: &HaveMap,
+    ends_at: Option<usize>,
 ) -> BTreeSet<ChunkIndex> {
     if slot.tree().exists() {
         return check_claims_of_tree(folder, manifest, slot, have);
     }
-    let data = fs::read(slot.part()).unwrap();
+    let mut data = fs::read(slot.part()).unwrap();
+    data.truncate(ends_at.unwrap_or(usize::MAX));
     for index in have.iter() {
         let chunk = data.get(index.offset() as usize..).unwrap_or_default();
         let chunk = &chunk[..chunk.len().min(CHUNK_BYTES as usize)];

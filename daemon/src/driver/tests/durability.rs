@@ -199,7 +199,7 @@ impl Bench {
         let slot = home.slot(self.manifest.key());
         let have = slot.read_have(self.manifest.count()).expect("a have map is whole or not there");
         let (Some(have), true) = (have, slot.part().exists()) else { return BTreeSet::new() };
-        contents::check_claims(&self.folder(), &self.manifest, &slot, &have)
+        contents::check_claims(&self.folder(), &self.manifest, &slot, &have, None)
     }
 
     /// The last life: continues without help, fetches no claimed chunk again, and completes.

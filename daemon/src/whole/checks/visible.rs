@@ -37,7 +37,9 @@ impl Check for Visible {
             if slot.part().exists()
                 && let Ok(Some(have)) = slot.read_have(manifest.count())
             {
-                check_claims(machine.dir(), manifest, &slot, &have);
+                // A world writes behind what arrived, and that may be what a power cut leaves.
+                let ends_at = Some(content.bytes.len());
+                check_claims(machine.dir(), manifest, &slot, &have, ends_at);
             }
             if let Some(shown) = home.shown(content.name()) {
                 let right = world.right_contents(content.name().as_str());
