@@ -3,7 +3,7 @@
 use super::below::Below;
 use super::common::HANDSHAKE_TIMEOUT;
 use super::fault::FileFault;
-use super::read::{NoNode, node_of};
+use super::read::node_of;
 use super::refusal::{CertificateFault, Refusal};
 use super::replay::Replay;
 use super::secured::Secured;
@@ -113,12 +113,7 @@ where
 
 /// Whose certificate it is, if that one may call us.
 fn caller(certificate: &CertificateDer<'_>, how: &Accepting) -> Result<Node, Refusal> {
-    let node = node_of(certificate).map_err(|why| {
-        Refusal::Certificate(match why {
-            NoNode::Names(why) => CertificateFault::Names(why),
-            NoNode::Damaged(why) => CertificateFault::Other(why),
-        })
-    })?;
+    let node = node_of(certificate).map_err(CertificateFault::from).map_err(Refusal::Certificate)?;
     match how.callers.first() {
         Some(due) if !how.callers.iter().any(|role| node.roles.contains(role)) => {
             Err(Refusal::Certificate(CertificateFault::Role(*due)))

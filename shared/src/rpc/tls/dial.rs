@@ -3,7 +3,7 @@
 use super::below::Below;
 use super::common::HANDSHAKE_TIMEOUT;
 use super::fault::FileFault;
-use super::read::{NoNode, node_of};
+use super::read::node_of;
 use super::refusal::{CertificateFault, Refusal, is_broken_off};
 use super::replay::Replay;
 use super::secured::Secured;
@@ -78,11 +78,6 @@ where
         }
     };
     let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-    let who = shown.map(node_of).transpose().map_err(|why| {
-        Refusal::Certificate(match why {
-            NoNode::Names(why) => CertificateFault::Names(why),
-            NoNode::Damaged(why) => CertificateFault::Other(why),
-        })
-    })?;
+    let who = shown.map(node_of).transpose().map_err(CertificateFault::from).map_err(Refusal::Certificate)?;
     Ok(Secured::tls(TlsStream::Client(stream), who, role, sideband))
 }

@@ -1,6 +1,7 @@
 //! Why a connection did not come about, in plain words.
 
 use super::fault::FileFault;
+use super::read::NoNode;
 use super::utc::Utc;
 use crate::identity::{BadNames, Role};
 use rustls::{AlertDescription, CertificateError, Error as TlsError};
@@ -62,6 +63,15 @@ pub enum CertificateFault {
     Names(BadNames),
     /// It is faulty.
     Other(String),
+}
+
+impl From<NoNode> for CertificateFault {
+    fn from(why: NoNode) -> CertificateFault {
+        match why {
+            NoNode::Names(why) => CertificateFault::Names(why),
+            NoNode::Damaged(why) => CertificateFault::Other(why),
+        }
+    }
 }
 
 impl Refusal {
