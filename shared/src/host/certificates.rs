@@ -161,6 +161,11 @@ impl Certificates {
         self.usable.as_ref().map(|usable| &usable.setup)
     }
 
+    /// The end of the life of the certificate that is used, in seconds since 1970.
+    pub fn not_after(&self) -> Option<u64> {
+        self.usable.as_ref().map(|usable| usable.not_after)
+    }
+
     /// What is wrong with the files as they are now.
     pub fn unusable(&self) -> Option<&Arc<Unusable>> {
         self.unusable.as_ref()

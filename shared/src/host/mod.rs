@@ -5,6 +5,8 @@ pub mod accounts;
 pub mod certificates;
 pub mod clock;
 pub mod config;
+#[cfg(feature = "tls")]
+pub mod doors;
 pub mod environment;
 pub mod hashing;
 pub mod hostname;

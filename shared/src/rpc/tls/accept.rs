@@ -2,7 +2,6 @@
 
 use super::below::Below;
 use super::common::HANDSHAKE_TIMEOUT;
-use super::fault::FileFault;
 use super::read::node_of;
 use super::refusal::{CertificateFault, Refusal};
 use super::replay::Replay;
@@ -38,7 +37,7 @@ pub struct Accepting {
     /// What we bring to the connection. `None` while there is nothing usable.
     pub setup: Option<Arc<Setup>>,
     /// Why there is no setup, if something is wrong.
-    pub fault: Option<Arc<FileFault>>,
+    pub fault: Option<Arc<str>>,
     /// The roles of which a caller must have one, if it shows a certificate.
     pub callers: &'static [Role],
     /// Whether a caller may show no certificate even if TLS is required, because it is about to ask for one.

@@ -2,7 +2,6 @@
 
 use super::below::Below;
 use super::common::HANDSHAKE_TIMEOUT;
-use super::fault::FileFault;
 use super::read::node_of;
 use super::refusal::{CertificateFault, Refusal, is_broken_off};
 use super::replay::Replay;
@@ -29,7 +28,7 @@ pub struct Dialing {
     /// What we bring to the connection. `None` while there is nothing usable.
     pub setup: Option<Arc<Setup>>,
     /// Why there is no setup, if something is wrong.
-    pub fault: Option<Arc<FileFault>>,
+    pub fault: Option<Arc<str>>,
 }
 
 /// Makes a connection to a machine that must have `role`. `connect` makes a stream and the sideband that it was given; it

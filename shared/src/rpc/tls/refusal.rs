@@ -1,6 +1,5 @@
 //! Why a connection did not come about, in plain words.
 
-use super::fault::FileFault;
 use super::read::NoNode;
 use super::utc::Utc;
 use crate::identity::{BadNames, Role};
@@ -19,7 +18,7 @@ pub enum Refusal {
     /// The caller speaks TLS, and we do not: it is off here, or we have no usable certificate.
     NotReady,
     /// We require TLS and have no usable certificate. The fault is ours.
-    NoIdentity(Option<Arc<FileFault>>),
+    NoIdentity(Option<Arc<str>>),
     /// The caller shows no certificate, and it must.
     NoCertificate,
     /// The other side's certificate does not count.

@@ -153,7 +153,7 @@ async fn a_made_up_certificate_with_the_right_names_is_refused() {
 async fn without_a_usable_certificate_require_means_nobody_and_prefer_means_plain() {
     let ca = Ca::new();
     let setup = ca.setup(&NAMES);
-    let fault = Some(Arc::new(FileFault::NotAPair));
+    let fault = Some(Arc::from(FileFault::NotAPair.to_string()));
     let broken = |mode| Accepting { mode, fault: fault.clone(), ..Accepting::default() };
     let (dialled, accepted) = meet(&dialing(Prefer, &setup), &broken(Prefer)).await;
     assert!(!dialled.unwrap().is_encrypted() && !accepted.unwrap().is_encrypted());
