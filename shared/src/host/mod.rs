@@ -8,6 +8,8 @@ pub mod config;
 #[cfg(feature = "tls")]
 pub mod doors;
 pub mod environment;
+#[cfg(feature = "tls")]
+pub mod guard;
 pub mod hashing;
 pub mod hostname;
 pub mod lane;

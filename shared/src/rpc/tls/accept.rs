@@ -82,7 +82,7 @@ where
         }
         (Some(HANDSHAKE), None) => Err(Refusal::NotReady),
         (Some(_), _) if how.mode == TlsMode::Require => Err(Refusal::Plain),
-        (Some(_), _) => Ok(Secured::plain(io)),
+        (Some(_), _) => Ok(Secured::plain(io, sideband)),
     }
 }
 

@@ -47,16 +47,20 @@ where
 {
     let mut connect = async || connect().await.map_err(|error| Refusal::Failed(Arc::new(error)));
     let setup = match (how.mode, &how.setup) {
-        (TlsMode::Off, _) | (TlsMode::Prefer, None) => return Ok(Secured::unsecured(connect().await?.0)),
+        (TlsMode::Off, _) | (TlsMode::Prefer, None) => return plain(connect().await?),
         (TlsMode::Require, None) => return Err(Refusal::NoIdentity(how.fault.clone())),
         (_, Some(setup)) => setup,
     };
     let (io, sideband) = connect().await?;
     let shaking = shake(setup, role, io, sideband);
     match timeout(HANDSHAKE_TIMEOUT, shaking).await.unwrap_or(Err(Refusal::TimedOut)) {
-        Err(Refusal::NoTls) if how.mode == TlsMode::Prefer => Ok(Secured::unsecured(connect().await?.0)),
+        Err(Refusal::NoTls) if how.mode == TlsMode::Prefer => plain(connect().await?),
         done => done,
     }
+}
+
+fn plain<S>((io, sideband): (S, Sideband)) -> Result<Secured<S>, Refusal> {
+    Ok(Secured::unsecured(io, sideband))
 }
 
 async fn shake<S>(setup: &Setup, role: Role, io: S, sideband: Sideband) -> Result<Secured<S>, Refusal>

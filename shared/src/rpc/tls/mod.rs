@@ -20,7 +20,8 @@
 //! one of the authorities signed, that is neither expired nor revoked, and that has the role that was demanded. The role
 //! is demanded through rustls' ordinary check of the server's name; there is no verifier of our own.
 //!
-//! Reading order: `read` → `setup` → `refusal` → `accept`, `dial` → `secured`, `below`.
+//! Reading order: `read` → `setup` → `refusal` → `accept`, `dial` → `secured`, `below`; `shown` is what is remembered of
+//! whoever is at the other side.
 
 mod accept;
 mod below;
@@ -32,6 +33,7 @@ mod refusal;
 mod replay;
 mod secured;
 mod setup;
+mod shown;
 mod utc;
 
 #[cfg(test)]
@@ -48,4 +50,5 @@ pub use read::{
 pub use refusal::{CertificateFault, Refusal};
 pub use secured::Secured;
 pub use setup::Setup;
+pub use shown::Shown;
 pub use utc::Utc;

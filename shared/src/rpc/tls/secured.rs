@@ -3,6 +3,7 @@
 use super::below::{Below, RECORD_EXTRA_BYTES};
 use super::refusal::Refusal;
 use super::replay::Replay;
+use super::shown::Shown;
 use crate::identity::{Node, Role};
 use crate::rpc::wire::Sideband;
 use std::io::{self, IoSlice};
@@ -26,7 +27,7 @@ pub struct Secured<S>(Inner<S>);
 
 #[derive(Debug)]
 enum Inner<S> {
-    Plain(Replay<S>),
+    Plain(Replay<S>, Sideband),
     Tls(Box<Encrypted<S>>),
 }
 
@@ -42,8 +43,8 @@ struct Encrypted<S> {
 }
 
 impl<S> Secured<S> {
-    pub(super) fn plain(stream: Replay<S>) -> Secured<S> {
-        Secured(Inner::Plain(stream))
+    pub(super) fn plain(stream: Replay<S>, sideband: Sideband) -> Secured<S> {
+        Secured(Inner::Plain(stream, sideband))
     }
 
     /// A connection whose handshake is over.
@@ -61,16 +62,35 @@ impl<S> Secured<S> {
     }
 
     /// A connection without TLS, of which nothing was read.
-    pub fn unsecured(io: S) -> Secured<S> {
-        Secured::plain(Replay::new(io))
+    pub fn unsecured(io: S, sideband: Sideband) -> Secured<S> {
+        Secured::plain(Replay::new(io), sideband)
+    }
+
+    /// The sideband of the connection. The client or server above it gets the same one.
+    pub fn sideband(&self) -> &Sideband {
+        match &self.0 {
+            Inner::Plain(_, sideband) => sideband,
+            Inner::Tls(encrypted) => &encrypted.sideband,
+        }
     }
 
     /// Who is at the other side, by a certificate that was verified. `None` if the connection is not encrypted, or if the
     /// caller showed none.
     pub fn who(&self) -> Option<&Node> {
         match &self.0 {
-            Inner::Plain(_) => None,
+            Inner::Plain(..) => None,
             Inner::Tls(encrypted) => encrypted.who.as_ref(),
+        }
+    }
+
+    /// The certificate by which that is known. It may be revoked while the connection lasts.
+    pub fn shown(&self) -> Option<Shown> {
+        match &self.0 {
+            Inner::Plain(..) => None,
+            Inner::Tls(encrypted) => {
+                let chain = encrypted.stream.get_ref().1.peer_certificates()?;
+                chain.first().map(Shown::new)
+            }
         }
     }
 
@@ -82,7 +102,7 @@ impl<S> Secured<S> {
     /// The stream below.
     pub fn get_ref(&self) -> &S {
         match &self.0 {
-            Inner::Plain(stream) => stream.get_ref(),
+            Inner::Plain(stream, _) => stream.get_ref(),
             Inner::Tls(encrypted) => encrypted.stream.get_ref().0.get_ref(),
         }
     }
@@ -130,7 +150,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Encrypted<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Secured<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().0 {
-            Inner::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Inner::Plain(stream, _) => Pin::new(stream).poll_read(cx, buf),
             Inner::Tls(encrypted) => match Pin::new(&mut encrypted.stream).poll_read(cx, buf) {
                 // It went without a farewell.
                 Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
@@ -145,7 +165,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Secured<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Secured<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match &mut self.get_mut().0 {
-            Inner::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Inner::Plain(stream, _) => Pin::new(stream).poll_write(cx, bytes),
             Inner::Tls(encrypted) => {
                 let polled = Pin::new(&mut encrypted.stream).poll_write(cx, bytes);
                 encrypted.noted(polled)
@@ -159,7 +179,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Secured<S> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match &mut self.get_mut().0 {
-            Inner::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Inner::Plain(stream, _) => Pin::new(stream).poll_write_vectored(cx, slices),
             Inner::Tls(encrypted) => {
                 let polled = Pin::new(&mut encrypted.stream).poll_write_vectored(cx, slices);
                 encrypted.noted(polled)
@@ -169,14 +189,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Secured<S> {
 
     fn is_write_vectored(&self) -> bool {
         match &self.0 {
-            Inner::Plain(stream) => stream.is_write_vectored(),
+            Inner::Plain(stream, _) => stream.is_write_vectored(),
             Inner::Tls(encrypted) => encrypted.stream.is_write_vectored(),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().0 {
-            Inner::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Inner::Plain(stream, _) => Pin::new(stream).poll_flush(cx),
             Inner::Tls(encrypted) => {
                 let polled = Pin::new(&mut encrypted.stream).poll_flush(cx);
                 encrypted.note(0);
@@ -187,7 +207,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Secured<S> {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().0 {
-            Inner::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Inner::Plain(stream, _) => Pin::new(stream).poll_shutdown(cx),
             Inner::Tls(encrypted) => {
                 let polled = Pin::new(&mut encrypted.stream).poll_shutdown(cx);
                 encrypted.note(0);

@@ -30,6 +30,8 @@ pub struct Setup {
     /// For callers that may show one.
     open: Option<Arc<ServerConfig>>,
     client: Arc<ClientConfig>,
+    /// The lists of revoked certificates, for connections that exist.
+    lists: Arc<[CertRevocationList<'static>]>,
 }
 
 impl fmt::Debug for Setup {
@@ -92,6 +94,7 @@ impl Setup {
             strict: server(callers()).map_err(|error| unusable(&error))?,
             open: server(callers().allow_unauthenticated()).map_err(|error| unusable(&error))?,
             client: Arc::new(client),
+            lists: revoked.parsed()?.into(),
         })
     }
 
@@ -103,6 +106,10 @@ impl Setup {
     /// How callers are served. `None` without an identity.
     pub(super) fn server(&self, without_certificate: bool) -> Option<&Arc<ServerConfig>> {
         if without_certificate { self.open.as_ref() } else { self.strict.as_ref() }
+    }
+
+    pub(super) fn lists(&self) -> &[CertRevocationList<'static>] {
+        &self.lists
     }
 
     /// How others are dialled.

@@ -1,6 +1,8 @@
 //! Tests with real certificates, made by rcgen as any authority makes them.
 
 mod files;
+#[cfg(feature = "host")]
+mod guard;
 mod refusals;
 mod traffic;
 
