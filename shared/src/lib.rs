@@ -26,6 +26,7 @@ pub mod tls_mode;
 pub mod token;
 pub mod tree;
 pub mod url;
+pub mod utc;
 pub mod wanted;
 pub mod window;
 pub mod zeros;

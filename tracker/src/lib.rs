@@ -1,7 +1,7 @@
 //! tt-tracker: knows which peers have some or all of a resource, and has the catalogue of published manifests. It
 //! stores nothing on disk.
 //!
-//! Reading order: [`start`] (from the command line to the end) → [`server`] (connections) → `service` (calls) →
+//! Reading order: [`start`] (from the command line to the end) → [`server`] (connections) → `service` (calls), `state` (what they share) →
 //! [`memory`] (the data). `pool` limits the connections, `call_rate` the rate of their calls, and `lines` what they
 //! cause in the log; `diary` says what the log and callers are told of publications; `date` dates them. [`rights`] says
 //! what a caller may do, and `allowed` applies that to the calls; `rules` has all that the configuration says of callers.
@@ -19,3 +19,4 @@ mod rules;
 pub mod server;
 mod service;
 pub mod start;
+mod state;

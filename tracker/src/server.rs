@@ -3,7 +3,8 @@
 use crate::memory::{RegistryLimits, Size};
 use crate::pool::ConnectionPool;
 use crate::rules::Rules;
-use crate::service::{TrackerConnection, TrackerState};
+use crate::service::TrackerConnection;
+use crate::state::TrackerState;
 use shared::host::config::TrackerConfig;
 use shared::id::ResourceId;
 use shared::rpc::tracker::{PeerEntry, Tracker};

@@ -2,105 +2,29 @@
 
 use crate::allowed;
 use crate::call_rate::{CALL, CallRate, HASHES, OFFER, PAGE, PASSED, WALKED};
-use crate::date::Date;
 use crate::diary::{Published, error, log_publish, log_unpublish};
 use crate::lines::Lines;
-use crate::memory::{Refusal, Registry, RegistryLimits, Size, Who, known_as, seen_from};
+use crate::memory::{Refusal, Registry, Who, known_as, seen_from};
 use crate::pool::ConnectionPlace;
 use crate::rights::Granted;
-use crate::rules::{Rules, is_dialable};
+use crate::rules::is_dialable;
+use crate::state::TrackerState;
 use shared::hostname::{HOSTNAME_BYTES_MAX, cleaned};
 use shared::id::{ResourceId, SwarmKey};
 use shared::name::ResourceName;
 use shared::rpc::peer::ZONE_BYTES_MAX;
 use shared::rpc::tracker::{
-    ANNOUNCE_MAX, Announce, AnnounceReply, Fleet, FleetPlace, LIST_MAX, ListEntry, Lookup, ManifestPage,
-    Namesake, OFFERS_MAX, Offer, PAGE_HASHES, PeerEntry, PublishReply, ResourceEntry, Right, Tracker,
-    TrackerError, TrackerHello, TrackerWelcome, Unpublish, UnpublishReply,
+    ANNOUNCE_MAX, Announce, AnnounceReply, AuthorityReply, Enrolled, Fleet, FleetPlace, JoinAsk, LIST_MAX,
+    ListEntry, Lookup, ManifestPage, Namesake, NotEnrolled, OFFERS_MAX, Offer, PAGE_HASHES, PeerEntry,
+    PublishReply, RenewAsk, ResourceEntry, RevokedAsk, RevokedPage, Right, Tracker, TrackerError,
+    TrackerHello, TrackerWelcome, Unpublish, UnpublishReply,
 };
 use shared::rpc::wire::Greeted;
 use shared::rpc::{PROTOCOL_VERSION, Payload, WrongVersion};
 use shared::swarm::Time;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tarpc::context::Context;
-
-/// The state that all connections share.
-#[derive(Debug)]
-pub(crate) struct TrackerState {
-    registry: Mutex<Registry>,
-    rules: RwLock<Rules>,
-    start: Instant,
-    date: Date,
-    epoch: u64,
-}
-
-impl TrackerState {
-    /// An empty memory. It draws its random numbers from `seed`; `epoch` tells the daemons this start from others.
-    pub(crate) fn new(limits: RegistryLimits, seed: [u8; 32], epoch: u64) -> TrackerState {
-        let registry = Mutex::new(Registry::new(limits, seed));
-        let rules = RwLock::default();
-        TrackerState { registry, rules, start: Instant::now(), date: Date::new(), epoch }
-    }
-
-    /// Forgets some of the entries that have expired. Returns whether there are more.
-    pub(crate) fn expire(&self) -> bool {
-        let now = self.now();
-        self.registry().expire(now).more
-    }
-
-    pub(crate) fn set_limits(&self, limits: RegistryLimits) {
-        self.registry().set_limits(limits);
-    }
-
-    /// From now on these rules count, also for the calls of open connections.
-    pub(crate) fn set_rules(&self, rules: Rules) {
-        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = rules;
-    }
-
-    fn rules(&self) -> RwLockReadGuard<'_, Rules> {
-        self.rules.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Peers of a resource, as [`Registry::peers_of`] draws them.
-    pub(crate) fn peers_of(&self, resource: ResourceId) -> Vec<PeerEntry> {
-        let now = self.now();
-        self.registry().peers_of(now, resource)
-    }
-
-    pub(crate) fn size(&self) -> Size {
-        self.registry().size()
-    }
-
-    /// The tracker's size in one line.
-    pub(crate) fn status(&self, connections: usize) -> String {
-        let size = self.size();
-        let (swarms, entries, published) = (size.swarms, size.entries, size.publications);
-        format!("connections {connections}, swarms {swarms}, entries {entries}, published {published}")
-    }
-
-    pub(crate) fn report(&self, connections: usize) {
-        let size = self.size();
-        tracing::info!(
-            connections,
-            entries = size.entries,
-            swarms = size.swarms,
-            publications = size.publications,
-            catalogue_bytes = size.catalogue_bytes,
-            "the tracker holds"
-        );
-    }
-
-    /// Locks the registry. The lock is never held across an await, since every call is answered at once.
-    fn registry(&self) -> MutexGuard<'_, Registry> {
-        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn now(&self) -> Time {
-        Time::default() + self.start.elapsed()
-    }
-}
 
 /// The service of one connection. Clones share its state.
 #[derive(Debug, Clone)]
@@ -208,7 +132,7 @@ impl TrackerConnection {
         Ok(TrackerWelcome {
             version: PROTOCOL_VERSION,
             capabilities: 0,
-            epoch: self.0.state.epoch,
+            epoch: self.0.state.epoch(),
             software: concat!("tt-tracker ", env!("CARGO_PKG_VERSION")).to_owned(),
             your_address,
         })
@@ -327,7 +251,7 @@ impl Tracker for TrackerConnection {
         self.may_publish(&offer.publication.name)?;
         let by = self.peer()?.addr;
         let (what, key) = (Published::from(&offer.publication), offer.publication.key);
-        let (now, wall_ms) = (self.now(), self.0.state.date.now_ms());
+        let (now, wall_ms) = (self.now(), self.0.state.date_ms());
         let reply = self.registry().publish(now, wall_ms, self.0.place.id(), by, offer);
         log_publish(self.0.asker, Some(&what), key, &reply);
         *self.publishing() = Some(what);
@@ -342,7 +266,7 @@ impl Tracker for TrackerConnection {
         hashes: Payload,
     ) -> Result<PublishReply, TrackerError> {
         self.0.call_rate.turn(PAGE).await;
-        let (now, wall_ms, id) = (self.now(), self.0.state.date.now_ms(), self.0.place.id());
+        let (now, wall_ms, id) = (self.now(), self.0.state.date_ms(), self.0.place.id());
         let reply = self.registry().publish_page(now, wall_ms, id, key, page, &hashes.bytes);
         let what = self.publishing().clone();
         log_publish(self.0.asker, what.as_ref(), key, &reply);
@@ -376,7 +300,7 @@ impl Tracker for TrackerConnection {
                 replies.push(Err(error));
                 continue;
             }
-            let (now, wall_ms) = (self.now(), self.0.state.date.now_ms());
+            let (now, wall_ms) = (self.now(), self.0.state.date_ms());
             let reply = self.registry().publish_whole(now, wall_ms, by, offer, own);
             log_publish(self.0.asker, Some(&what), key, &reply);
             replies.push(self.published(reply));
@@ -480,6 +404,26 @@ impl Tracker for TrackerConnection {
 
     async fn clock(self, _: Context) -> Result<u64, TrackerError> {
         self.0.call_rate.turn(CALL).await;
-        Ok(self.0.state.date.now_ms())
+        Ok(self.0.state.date_ms())
+    }
+
+    async fn authority(self, _: Context) -> Result<AuthorityReply, NotEnrolled> {
+        self.0.call_rate.turn(CALL).await;
+        Err(NotEnrolled::NoAuthority)
+    }
+
+    async fn join(self, _: Context, _: JoinAsk) -> Result<Enrolled, NotEnrolled> {
+        self.0.call_rate.turn(CALL).await;
+        Err(NotEnrolled::NoAuthority)
+    }
+
+    async fn renew(self, _: Context, _: RenewAsk) -> Result<Enrolled, NotEnrolled> {
+        self.0.call_rate.turn(CALL).await;
+        Err(NotEnrolled::NoAuthority)
+    }
+
+    async fn revoked(self, _: Context, _: RevokedAsk) -> Result<RevokedPage, TrackerError> {
+        self.0.call_rate.turn(CALL).await;
+        Ok(RevokedPage { number: 0, bytes_total: 0, part: Payload::default() })
     }
 }

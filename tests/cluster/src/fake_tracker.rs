@@ -4,9 +4,10 @@ use shared::chunk::ChunkCount;
 use shared::id::{PeerId, ResourceId, SwarmKey};
 use shared::name::ResourceName;
 use shared::rpc::tracker::{
-    ANNOUNCE_MAX, Announce, AnnounceAnswer, AnnounceReply, Fleet, FleetMachine, FleetPlace, LIST_MAX,
-    ListEntry, Lookup, ManifestPage, Namesake, Offer, PeerEntry, Presence, Publication, PublishReply,
-    ResourceEntry, Stage, Tracker, TrackerError, TrackerHello, TrackerWelcome, Unpublish, UnpublishReply,
+    ANNOUNCE_MAX, Announce, AnnounceAnswer, AnnounceReply, AuthorityReply, Enrolled, Fleet, FleetMachine,
+    FleetPlace, JoinAsk, LIST_MAX, ListEntry, Lookup, ManifestPage, Namesake, NotEnrolled, Offer, PeerEntry,
+    Presence, Publication, PublishReply, RenewAsk, ResourceEntry, RevokedAsk, RevokedPage, Stage, Tracker,
+    TrackerError, TrackerHello, TrackerWelcome, Unpublish, UnpublishReply,
 };
 use shared::rpc::wire::{self, Greeted, ServerOptions};
 use shared::rpc::{PROTOCOL_VERSION, Payload};
@@ -303,6 +304,22 @@ impl Tracker for Fake {
         _: Unpublish,
     ) -> Result<UnpublishReply, TrackerError> {
         Ok(UnpublishReply::Unpublished)
+    }
+
+    async fn authority(self, _: Context) -> Result<AuthorityReply, NotEnrolled> {
+        Err(NotEnrolled::NoAuthority)
+    }
+
+    async fn join(self, _: Context, _: JoinAsk) -> Result<Enrolled, NotEnrolled> {
+        Err(NotEnrolled::NoAuthority)
+    }
+
+    async fn renew(self, _: Context, _: RenewAsk) -> Result<Enrolled, NotEnrolled> {
+        Err(NotEnrolled::NoAuthority)
+    }
+
+    async fn revoked(self, _: Context, _: RevokedAsk) -> Result<RevokedPage, TrackerError> {
+        Ok(RevokedPage { number: 0, bytes_total: 0, part: Payload::default() })
     }
 
     async fn publish_page(

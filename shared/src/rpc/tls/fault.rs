@@ -1,7 +1,7 @@
 //! What is wrong with a file of keys or certificates.
 
-use super::utc::Utc;
 use crate::identity::BadNames;
+use crate::utc::Utc;
 use std::fmt;
 use std::path::PathBuf;
 

@@ -34,11 +34,11 @@ mod replay;
 mod secured;
 mod setup;
 mod shown;
-mod utc;
 
 #[cfg(test)]
 mod tests;
 
+pub use crate::utc::Utc;
 pub use accept::{Accepting, accept};
 pub use common::{HANDSHAKE_TIMEOUT, provider};
 pub use dial::{Dialing, dial};
@@ -51,4 +51,3 @@ pub use refusal::{CertificateFault, Refusal};
 pub use secured::Secured;
 pub use setup::Setup;
 pub use shown::Shown;
-pub use utc::Utc;

@@ -17,7 +17,7 @@ use webpki::{CertRevocationList, EndEntityCert, KeyUsage, OwnedCertRevocationLis
 pub const IDENTITY_BYTES_MAX: usize = 256 << 10;
 
 /// Limits a list of revoked certificates in bytes. An entry has about 40.
-pub const REVOKED_BYTES_MAX: usize = 4 << 20;
+pub const REVOKED_BYTES_MAX: usize = crate::rpc::tracker::REVOKED_BYTES_MAX;
 
 /// Limits the certificates of a chain. Each is verified by whoever is dialled.
 pub const CHAIN_MAX: usize = 8;

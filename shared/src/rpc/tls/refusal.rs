@@ -1,8 +1,8 @@
 //! Why a connection did not come about, in plain words.
 
 use super::read::NoNode;
-use super::utc::Utc;
 use crate::identity::{BadNames, Role};
+use crate::utc::Utc;
 use rustls::{AlertDescription, CertificateError, Error as TlsError};
 use std::fmt;
 use std::io;

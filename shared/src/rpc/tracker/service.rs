@@ -3,8 +3,10 @@
 // tarpc generates the client, the request and the response types of the trait without docs.
 #![allow(missing_docs)]
 
+use super::enrol::{AuthorityReply, Enrolled, JoinAsk, RenewAsk, RevokedAsk, RevokedPage};
 use super::error::TrackerError;
 use super::hello::{TrackerHello, TrackerWelcome};
+use super::not_enrolled::NotEnrolled;
 use super::types::*;
 use crate::id::{ResourceId, SwarmKey};
 use crate::name::ResourceName;
@@ -69,6 +71,16 @@ pub trait Tracker {
         key: SwarmKey,
         how: Unpublish,
     ) -> Result<UnpublishReply, TrackerError>;
+
+    // -- certificates
+    /// The authority of the fleet. It is given to anybody, also without TLS: whoever joins compares it with its token.
+    async fn authority() -> Result<AuthorityReply, NotEnrolled>;
+    /// Admits a machine to the fleet by a token. A caller without a certificate may ask, over TLS.
+    async fn join(ask: JoinAsk) -> Result<Enrolled, NotEnrolled>;
+    /// Renews a certificate. A caller without one may ask, over TLS: its own may have expired.
+    async fn renew(ask: RenewAsk) -> Result<Enrolled, NotEnrolled>;
+    /// The list of revoked certificates, if it is newer than the one that the caller has, or the next page of it.
+    async fn revoked(ask: RevokedAsk) -> Result<RevokedPage, TrackerError>;
 }
 
 calls! {
@@ -105,6 +117,14 @@ calls! {
     in_the_way / InTheWay(name: ResourceName, key: SwarmKey) -> Result<Option<Namesake>, TrackerError>;
     /// See [`Tracker::unpublish`].
     unpublish / Unpublish(name: ResourceName, key: SwarmKey, how: Unpublish) -> Result<UnpublishReply, TrackerError>;
+    /// See [`Tracker::authority`].
+    authority / Authority() -> Result<AuthorityReply, NotEnrolled>;
+    /// See [`Tracker::join`].
+    join / Join(ask: JoinAsk) -> Result<Enrolled, NotEnrolled>;
+    /// See [`Tracker::renew`].
+    renew / Renew(ask: RenewAsk) -> Result<Enrolled, NotEnrolled>;
+    /// See [`Tracker::revoked`].
+    revoked / Revoked(ask: RevokedAsk) -> Result<RevokedPage, TrackerError>;
 }
 
 impl Message for TrackerRequest {
@@ -132,6 +152,7 @@ impl Message for TrackerResponse {
     fn payload(&mut self) -> Option<&mut Payload> {
         match self {
             TrackerResponse::Manifest(Ok(page)) => Some(&mut page.hashes),
+            TrackerResponse::Revoked(Ok(page)) => Some(&mut page.part),
             _ => None,
         }
     }

@@ -9,6 +9,7 @@ use crate::id::{ChunkHash, ListDigest, ResourceId, SwarmKey};
 use crate::rpc::control::{ControlRequest, ControlResponse};
 use crate::rpc::tracker::{TrackerRequest, TrackerResponse};
 use crate::rpc::{Message, peer, tracker};
+use crate::token::{Secret, TokenId};
 use serde::de::DeserializeOwned;
 use tarpc::{ClientMessage, RequestName, Response};
 
@@ -97,6 +98,34 @@ fn the_examples_of_publishing_are_what_is_sent() {
     answer("found", TrackerResponse::Find(Ok(vec![entry])));
 }
 
+/// The calls to trackers that concern certificates.
+#[test]
+fn the_examples_of_joining_are_what_is_sent() {
+    let der = |last: u8| vec![tracker::Der::try_from(vec![0x30, 2, 5, last]).unwrap()];
+    let request = TrackerRequest::Join {
+        ask: tracker::JoinAsk {
+            token: TokenId([1; 5]),
+            secret: Secret([2; 16]),
+            node: "web-1".parse().unwrap(),
+            request: der(0).remove(0),
+        },
+    };
+    let head = postcard::to_stdvec(&(0u8, 9u64, 10_000u32, &request)).unwrap();
+    assert_eq!(example("join"), [&(head.len() as u32).to_be_bytes()[..], &[0; 4], &head].concat());
+
+    let answer = |name: &str, message: TrackerResponse| {
+        assert_eq!(frame(Response { request_id: 9, message: Ok(message) }), example(name), "{name}");
+    };
+    let mode = Some(tracker::EnrolledMode::Require);
+    let enrolled = tracker::Enrolled { chain: der(0), authorities: der(1), mode };
+    answer("enrolled", TrackerResponse::Join(Ok(enrolled)));
+    let expired = tracker::NotEnrolled::Expired { until: 1_800_000_000 };
+    answer("not_enrolled", TrackerResponse::Join(Err(expired)));
+    let part = Bytes::from_static(&[0x30, 2, 5, 0]).into();
+    let page = tracker::RevokedPage { number: 1_800_000_000, bytes_total: 262_148, part };
+    answer("revoked", TrackerResponse::Revoked(Ok(page)));
+}
+
 #[test]
 fn the_frame_limits_are_those_of_the_code() {
     fn row<Req: Message, Resp: Message>(service: &str) -> String {
@@ -136,6 +165,7 @@ fn the_methods_numbers_are_those_of_the_code() {
                 &tracker,
                 &publication(),
                 &signed(),
+                &joining(),
             ];
             let decode = |filling| read::<Req>(number, filling);
             let request = fillings.into_iter().find_map(decode);
@@ -159,8 +189,11 @@ fn the_methods_numbers_are_those_of_the_code() {
     fn publication() -> Vec<u8> {
         [&[1, b'a'][..], &[0; 70]].concat()
     }
+    fn joining() -> Vec<u8> {
+        [&[0; 21][..], &[1, b'a', 0]].concat()
+    }
     check::<PeerRequest>("Peer", 6);
-    check::<TrackerRequest>("Tracker", 15);
+    check::<TrackerRequest>("Tracker", 19);
     check::<ControlRequest>("Control", 34);
 }
 
@@ -184,6 +217,11 @@ fn the_limits_are_those_of_the_code() {
         format!("list of Offer (at most {})", tracker::OFFERS_MAX),
         format!("list of TrackerUrl (at most {})", tracker::TRACKERS_MAX),
         format!("at most {} peers together", grouped(crate::rpc::tracker::REPLY_PEERS_MAX)),
+        format!("(u8 list, at most {})", grouped(tracker::DER_BYTES_MAX)),
+        format!("`certificates` list of Der (1 to {}", tracker::CERTIFICATES_MAX),
+        format!("`bytes_total` u32 (at most {} MiB)", tracker::REVOKED_BYTES_MAX >> 20),
+        format!("from `offset` on, at most {} KiB", tracker::REVOKED_PAGE_BYTES >> 10),
+        format!("the names that the token admits, at most {} bytes", tracker::PATTERN_BYTES_MAX),
         format!("A page is {} hashes", grouped(tracker::PAGE_HASHES as usize)),
         format!("at most {} bytes; empty: none", peer::ZONE_BYTES_MAX),
         format!("TCP, port {}", crate::url::PEER_PORT),
