@@ -1,19 +1,23 @@
 //! tt-tracker: knows which peers have some or all of a resource, and has the catalogue of published manifests. It
 //! stores nothing on disk.
 //!
-//! Reading order: [`start`] (from the command line to the end) → [`server`] (connections) → `service` (calls), `state` (what they share) →
-//! [`memory`] (the data). `pool` limits the connections, `call_rate` the rate of their calls, and `lines` what they
-//! cause in the log; `diary` says what the log and callers are told of publications; `date` dates them. [`rights`] says
-//! what a caller may do, and `allowed` applies that to the calls; `rules` has all that the configuration says of callers.
+//! Reading order: [`start`] (from the command line to the end) → [`server`] (connections) → `service` (calls) →
+//! [`memory`] (the data). `door` lets callers in and knows who they are, [`refused`] counts those that are not; `pool`
+//! limits the connections, `call_rate` the rate of their calls, and `lines` what they cause in the log; `diary` says what
+//! the log and callers are told of publications; `date` dates them; `state` is what all connections share. [`rights`]
+//! says what a caller may do, and `allowed` applies that to the calls; `rules` has all that the configuration says of
+//! callers.
 
 mod allowed;
 mod call_rate;
 pub mod cli;
 mod date;
 mod diary;
+mod door;
 mod lines;
 pub mod memory;
 mod pool;
+pub mod refused;
 pub mod rights;
 mod rules;
 pub mod server;

@@ -1,22 +1,26 @@
 //! Accepts connections, and ends them.
 
+use crate::door::{Door, Entered, places};
 use crate::memory::{RegistryLimits, Size};
-use crate::pool::ConnectionPool;
+use crate::pool::{ConnectionPlace, ConnectionPool};
+use crate::refused::Counts;
 use crate::rules::Rules;
-use crate::service::TrackerConnection;
+use crate::service::{Caller, TrackerConnection};
 use crate::state::TrackerState;
 use shared::host::config::TrackerConfig;
+use shared::host::doors::{Doors, Keeper};
+use shared::host::guard::Guest;
 use shared::id::ResourceId;
 use shared::rpc::tracker::{PeerEntry, Tracker};
 use shared::rpc::wire::{self, Greeted, ServerOptions, Unread};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
@@ -43,22 +47,26 @@ pub struct Server {
     listener: TcpListener,
     addr: SocketAddr,
     core: Core,
+    keeper: Keeper,
 }
 
 impl Server {
-    /// Opens the port. Must be called in a tokio runtime.
+    /// Opens the port, and reads the certificate files for the first time. Must be called in a tokio runtime.
     ///
     /// # Errors
-    /// When the port is in use or not permitted; the text says what to do.
+    /// When the port is in use or not permitted; the text says what to do. Wrong certificate files are no error: they are
+    /// named in the log, and looked at again.
     pub fn bind(config: &TrackerConfig) -> io::Result<Server> {
         let listener = shared::rpc::listen(config.listen.0)?;
         let addr = listener.local_addr()?;
-        Ok(Server { listener, addr, core: Core::new(config, rand::random(), rand::random()) })
+        let (keeper, doors) = Keeper::start(config.tls, places(config))?;
+        let core = Core::with_doors(config, rand::random(), rand::random(), doors);
+        Ok(Server { listener, addr, core, keeper })
     }
 
     /// A handle to change the limits of the running server and to ask for its status.
     pub fn handle(&self) -> Handle {
-        self.core.handle()
+        Handle { keeper: Some(self.keeper.clone()), ..self.core.handle() }
     }
 
     /// The address on which it listens.
@@ -68,7 +76,7 @@ impl Server {
 
     /// Serves forever. Dropping the future closes all connections.
     pub async fn run(self) {
-        let Server { listener, core, .. } = self;
+        let Server { listener, core, keeper: _keeper, .. } = self;
         core.serve_on(|| accept(&listener)).await;
     }
 }
@@ -101,25 +109,39 @@ pub struct Accepted<S> {
 pub struct Core {
     pool: Arc<ConnectionPool>,
     state: Arc<TrackerState>,
+    door: Arc<Door>,
     unread: Unread,
 }
 
 impl Core {
-    /// A tracker that knows nothing yet. It draws its random numbers from `seed`. By `epoch`, a random number, daemons
-    /// notice that a tracker has restarted.
+    /// A tracker that knows nothing yet, whose connections are not encrypted. It draws its random numbers from `seed`. By
+    /// `epoch`, a random number, daemons notice that a tracker has restarted.
     pub fn new(config: &TrackerConfig, seed: [u8; 32], epoch: u64) -> Core {
+        let (_, doors) = watch::channel(Arc::new(Doors::open()));
+        Core::with_doors(config, seed, epoch, doors)
+    }
+
+    /// The same with what connections are accepted with at each moment.
+    fn with_doors(
+        config: &TrackerConfig,
+        seed: [u8; 32],
+        epoch: u64,
+        doors: watch::Receiver<Arc<Doors>>,
+    ) -> Core {
         let state = TrackerState::new(limits(config), seed, epoch);
         state.set_rules(Rules::of(config));
         Core {
             pool: ConnectionPool::new(count(config.connections_max), count(config.unknown_connections_max)),
             state: Arc::new(state),
+            door: Arc::new(Door::new(config, doors)),
             unread: Unread::new(UNREAD_BYTES_MAX),
         }
     }
 
     /// A handle to change the limits of the running server and to ask for its status.
     pub fn handle(&self) -> Handle {
-        Handle { pool: self.pool.clone(), state: self.state.clone() }
+        let Core { pool, state, door, .. } = self;
+        Handle { pool: pool.clone(), state: state.clone(), door: door.clone(), keeper: None }
     }
 
     /// Serves the connections that `accept` returns, forever. Dropping the future closes all connections. A future of
@@ -148,7 +170,7 @@ impl Core {
                 _ = expire.tick() => if self.state.expire() {
                     expire.reset_immediately(); // calls are answered in between
                 },
-                _ = report.tick() => self.state.report(connections.len()),
+                _ = report.tick() => self.state.report(connections.len(), self.door.refused().all()),
             }
         }
     }
@@ -158,22 +180,61 @@ impl Core {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let Accepted { stream, peer, own } = accepted;
+        // An IPv4 address on an IPv6 socket is converted to a plain IPv4 address.
+        let (peer, own) = (SocketAddr::new(peer.ip().to_canonical(), peer.port()), own.ip().to_canonical());
+        if !self.door.admits(peer.ip()) {
+            return;
+        }
         let Some((place, told_to_go)) = self.pool.enter() else {
             tracing::debug!(%peer, "too many connections");
             return;
         };
-        // An IPv4 address on an IPv6 socket is converted to a plain IPv4 address.
-        let (peer, own) = (SocketAddr::new(peer.ip().to_canonical(), peer.port()), own.ip().to_canonical());
+        let (state, door, unread) = (self.state.clone(), self.door.clone(), self.unread.clone());
+        let visit = Visit { state, door, unread, place, peer, own };
+        connections.spawn(async move {
+            tokio::select! {
+                () = visit.converse(stream) => {}
+                Ok(()) = told_to_go => tracing::debug!(%peer, "closed for a newcomer: it had not said hello"),
+            }
+        });
+    }
+}
+
+/// One caller, from its connection to its end.
+struct Visit {
+    state: Arc<TrackerState>,
+    door: Arc<Door>,
+    unread: Unread,
+    place: ConnectionPlace,
+    peer: SocketAddr,
+    own: IpAddr,
+}
+
+impl Visit {
+    /// Lets the caller in, and answers its calls until the connection ends.
+    async fn converse<S: AsyncRead + AsyncWrite + Unpin>(self, stream: S) {
+        let Visit { state, door, unread, place, peer, own } = self;
         let greeted = Greeted::new();
         let options = ServerOptions {
             requests_max: REQUESTS_MAX,
             greeted: greeted.clone(),
             in_turn: true, // the answers may be large
-            unread: Some(self.unread.clone()),
+            unread: Some(unread),
             ..ServerOptions::default()
         };
-        let connection = TrackerConnection::new(self.state.clone(), place, greeted, peer.ip(), own);
-        connections.spawn(converse(stream, peer, told_to_go, options, connection));
+        let begun = Instant::now();
+        let entered = door.enter(stream, peer.ip(), options.sideband.clone()).await;
+        let Some(Entered { connection, is_stranger }) = entered else { return };
+        // The time for hello is counted from the begin of the connection.
+        let hello_timeout = options.hello_timeout.saturating_sub(begun.elapsed());
+        let options = ServerOptions { hello_timeout, ..options };
+        let caller = Caller { asker: peer.ip(), own, node: connection.who().cloned(), is_stranger };
+        let service = TrackerConnection::new(state, place, greeted, caller);
+        let guest = Guest::of(&connection);
+        let serving = wire::serve(connection, options, service.serve());
+        if let Some(end) = door.while_welcome(peer.ip(), guest, serving).await {
+            tracing::debug!(%peer, %end, "connection ended");
+        }
     }
 }
 
@@ -182,14 +243,29 @@ impl Core {
 pub struct Handle {
     pool: Arc<ConnectionPool>,
     state: Arc<TrackerState>,
+    door: Arc<Door>,
+    /// Looks at the certificate files, if there is somebody who does.
+    keeper: Option<Keeper>,
 }
 
 impl Handle {
-    /// Applies the limits and rules of a configuration. Existing connections and entries stay.
+    /// Applies the limits and rules of a configuration, and uses its certificate files from now on. Existing connections
+    /// and entries stay.
     pub fn configure(&self, config: &TrackerConfig) {
         self.pool.set(count(config.connections_max), count(config.unknown_connections_max));
         self.state.set_limits(limits(config));
         self.state.set_rules(Rules::of(config));
+        self.door.configure(config);
+        if let Some(keeper) = &self.keeper {
+            keeper.configure(config.tls, places(config));
+        }
+    }
+
+    /// Looks at the certificate files now, since they have changed.
+    pub fn look_at_certificates(&self) {
+        if let Some(keeper) = &self.keeper {
+            keeper.look_now();
+        }
     }
 
     /// Peers of a resource, drawn at random, at most [`PEERS_MAX`](shared::rpc::tracker::PEERS_MAX), as the tracker
@@ -208,9 +284,22 @@ impl Handle {
         self.pool.taken()
     }
 
-    /// The tracker's size in one line.
+    /// How many callers were not let in since the start, and why.
+    pub fn refused(&self) -> Counts {
+        self.door.refused()
+    }
+
+    /// The tracker's size in one line, with how many callers were refused, and its certificate.
     pub fn status(&self) -> String {
-        self.state.status(self.connections())
+        let refused = self.refused();
+        let refused = if refused.all() == 0 { String::new() } else { format!(", refused {refused}") };
+        let tls = self.tls().map_or_else(String::new, |line| format!("; {line}"));
+        format!("{}{refused}{tls}", self.state.status(self.connections()))
+    }
+
+    /// The tracker's certificate in one line; `None` where TLS is off.
+    pub fn tls(&self) -> Option<Arc<str>> {
+        self.door.line()
     }
 }
 
@@ -227,20 +316,6 @@ fn limits(config: &TrackerConfig) -> RegistryLimits {
 
 fn count(number: NonZeroU32) -> usize {
     number.get() as usize
-}
-
-/// Serves one connection until it ends.
-async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
-    stream: S,
-    peer: SocketAddr,
-    told_to_go: oneshot::Receiver<()>,
-    options: ServerOptions,
-    connection: TrackerConnection,
-) {
-    tokio::select! {
-        end = wire::serve(stream, options, connection.serve()) => tracing::debug!(%peer, %end, "connection ended"),
-        Ok(()) = told_to_go => tracing::debug!(%peer, "closed for a newcomer: it had not said hello"),
-    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::rules::is_dialable;
 use crate::state::TrackerState;
 use shared::hostname::{HOSTNAME_BYTES_MAX, cleaned};
 use shared::id::{ResourceId, SwarmKey};
+use shared::identity::Node;
 use shared::name::ResourceName;
 use shared::rpc::peer::ZONE_BYTES_MAX;
 use shared::rpc::tracker::{
@@ -25,6 +26,19 @@ use shared::swarm::Time;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tarpc::context::Context;
+
+/// Who calls.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    /// The other side's IP address.
+    pub(crate) asker: IpAddr,
+    /// Our IP address on this connection.
+    pub(crate) own: IpAddr,
+    /// Whose certificate it showed.
+    pub(crate) node: Option<Node>,
+    /// Whether it was let in without a certificate only to ask for one.
+    pub(crate) is_stranger: bool,
+}
 
 /// The service of one connection. Clones share its state.
 #[derive(Debug, Clone)]
@@ -42,6 +56,10 @@ struct Inner {
     asker: IpAddr,
     /// Our IP address on this connection.
     own: IpAddr,
+    /// Who the caller is by its certificate; `None` for a caller without one.
+    node: Option<Node>,
+    /// Whether it was let in without a certificate only to ask for one.
+    is_stranger: bool,
     /// Set by hello; `None` inside for a caller that only asks questions.
     who: OnceLock<Option<Who>>,
     /// The name and size of the manifest that it is publishing in pages, for the log.
@@ -53,9 +71,9 @@ impl TrackerConnection {
         state: Arc<TrackerState>,
         place: ConnectionPlace,
         greeted: Greeted,
-        asker: IpAddr,
-        own: IpAddr,
+        caller: Caller,
     ) -> TrackerConnection {
+        let Caller { asker, own, node, is_stranger } = caller;
         TrackerConnection(Arc::new(Inner {
             state,
             place,
@@ -64,6 +82,8 @@ impl TrackerConnection {
             lines: Lines::new(),
             asker,
             own,
+            node,
+            is_stranger,
             who: OnceLock::new(),
             publishing: Mutex::default(),
         }))
@@ -75,7 +95,23 @@ impl TrackerConnection {
 
     /// What the caller may do now.
     fn granted(&self) -> Granted {
-        self.0.state.rules().rights.of(None)
+        self.0.state.rules().rights.of(self.0.node.as_ref())
+    }
+
+    /// Whether the caller has no certificate, and was let in only to ask for one. Every other call is refused.
+    fn is_stranger(&self) -> bool {
+        self.0.is_stranger
+    }
+
+    /// Waits for the turn of a call that a stranger may not make.
+    async fn turn(&self, cost: u32) -> Result<(), TrackerError> {
+        self.check_member()?;
+        self.0.call_rate.turn(cost).await;
+        Ok(())
+    }
+
+    fn check_member(&self) -> Result<(), TrackerError> {
+        if self.is_stranger() { Err(TrackerError::NoCertificate) } else { Ok(()) }
     }
 
     /// Refuses to publish a name, or to take it back.
@@ -96,6 +132,7 @@ impl TrackerConnection {
 
     /// The caller as a peer, or an error if it only asks questions.
     fn peer(&self) -> Result<&Who, TrackerError> {
+        self.check_member()?;
         let who = self.0.who.get().and_then(Option::as_ref);
         who.ok_or_else(|| TrackerError::Malformed("only a peer can do this, and the hello named none".into()))
     }
@@ -107,6 +144,7 @@ impl TrackerConnection {
         let malformed = |what: &str| TrackerError::Malformed(what.to_owned());
         let who = match hello.peer {
             None => None,
+            Some(_) if self.is_stranger() => return Err(TrackerError::NoCertificate),
             Some(peer) if peer.listen_port == 0 => return Err(malformed("the listening port is 0")),
             Some(peer) if peer.zone.len() > ZONE_BYTES_MAX => {
                 return Err(malformed("the zone is too long"));
@@ -118,7 +156,7 @@ impl TrackerConnection {
                 return Err(malformed("an advertised address that nobody can listen on"));
             }
             Some(peer) => Some(Who {
-                addr: self.0.state.rules().address_of(self.0.asker, &peer),
+                addr: self.0.state.rules().address_of(self.0.asker, self.0.node.is_some(), &peer),
                 peer_id: peer.peer_id,
                 zone: peer.zone.into(),
                 host: cleaned(&peer.host).into(),
@@ -184,6 +222,8 @@ impl Tracker for TrackerConnection {
     async fn hello(self, _: Context, hello: TrackerHello) -> Result<TrackerWelcome, TrackerError> {
         let welcome = self.check_hello(hello);
         match &welcome {
+            // It makes room for others until it comes back with a certificate.
+            Ok(_) if self.is_stranger() => self.0.greeted.accept_narrow(),
             Ok(_) => {
                 self.0.greeted.accept();
                 self.0.place.keep();
@@ -198,7 +238,7 @@ impl Tracker for TrackerConnection {
 
     async fn announce(self, _: Context, entries: Vec<Announce>) -> Result<AnnounceReply, TrackerError> {
         let walked = self.registry().breadth_of_announce(self.peer()?, &entries) as u32;
-        self.0.call_rate.turn(CALL + entries.len() as u32 + walked / WALKED).await;
+        self.turn(CALL + entries.len() as u32 + walked / WALKED).await?;
         let answers =
             allowed::announce(&self.granted(), &mut self.registry(), self.now(), self.peer()?, &entries);
         let mut answers = answers.map_err(error)?;
@@ -211,12 +251,12 @@ impl Tracker for TrackerConnection {
     }
 
     async fn withdraw(self, _: Context, keys: Vec<SwarmKey>) -> Result<(), TrackerError> {
-        self.0.call_rate.turn(CALL + keys.len() as u32).await;
+        self.turn(CALL + keys.len() as u32).await?;
         self.registry().withdraw(self.now(), self.peer()?, &keys).map_err(error)
     }
 
     async fn peers_of(self, _: Context, resource: ResourceId) -> Result<Vec<PeerEntry>, TrackerError> {
-        self.0.call_rate.turn(CALL).await;
+        self.turn(CALL).await?;
         allowed::may_see(&self.granted(), &self.registry(), Right::Fetch, resource)?;
         let peers = self.registry().peers_of(self.now(), resource);
         Ok(self.seen(peers))
@@ -231,7 +271,7 @@ impl Tracker for TrackerConnection {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let (granted, mut after, mut shown) = (self.granted(), after, Vec::new());
         loop {
-            self.0.call_rate.turn(PAGE).await;
+            self.turn(PAGE).await?;
             let known =
                 known_as(peer, self.0.own).map(|addr| self.registry().resources_of(self.now(), addr, after));
             let mut page = known.into_iter().find(|entries| !entries.is_empty()).unwrap_or_default();
@@ -247,7 +287,7 @@ impl Tracker for TrackerConnection {
     }
 
     async fn publish(self, _: Context, offer: Offer) -> Result<PublishReply, TrackerError> {
-        self.0.call_rate.turn(CALL).await;
+        self.turn(CALL).await?;
         self.may_publish(&offer.publication.name)?;
         let by = self.peer()?.addr;
         let (what, key) = (Published::from(&offer.publication), offer.publication.key);
@@ -265,7 +305,7 @@ impl Tracker for TrackerConnection {
         page: u32,
         hashes: Payload,
     ) -> Result<PublishReply, TrackerError> {
-        self.0.call_rate.turn(PAGE).await;
+        self.turn(PAGE).await?;
         let (now, wall_ms, id) = (self.now(), self.0.state.date_ms(), self.0.place.id());
         let reply = self.registry().publish_page(now, wall_ms, id, key, page, &hashes.bytes);
         let what = self.publishing().clone();
@@ -280,7 +320,7 @@ impl Tracker for TrackerConnection {
         hashes: Payload,
     ) -> Result<Vec<Result<PublishReply, TrackerError>>, TrackerError> {
         let all_hashes = hashes.bytes.len().div_ceil(32) as u32;
-        self.0.call_rate.turn(CALL + OFFER * offers.len() as u32 + all_hashes / HASHES).await;
+        self.turn(CALL + OFFER * offers.len() as u32 + all_hashes / HASHES).await?;
         let by = self.peer()?.addr;
         if offers.len() > OFFERS_MAX {
             return Err(TrackerError::Malformed(format!("more than {OFFERS_MAX} manifests in one call")));
@@ -314,7 +354,7 @@ impl Tracker for TrackerConnection {
         name: ResourceName,
         key: SwarmKey,
     ) -> Result<Option<Namesake>, TrackerError> {
-        self.0.call_rate.turn(CALL).await;
+        self.turn(CALL).await?;
         self.may_publish(&name)?;
         let by = self.peer()?.addr;
         let other = self.registry().in_the_way(self.now(), by, &name, key);
@@ -328,7 +368,7 @@ impl Tracker for TrackerConnection {
         key: SwarmKey,
         how: Unpublish,
     ) -> Result<UnpublishReply, TrackerError> {
-        self.0.call_rate.turn(CALL).await;
+        self.turn(CALL).await?;
         self.may_publish(&name)?;
         let (was_published, reply) = {
             let (mut registry, now, who) = (self.registry(), self.now(), self.peer()?);
@@ -349,7 +389,7 @@ impl Tracker for TrackerConnection {
 
     async fn find(self, _: Context, what: Lookup) -> Result<Vec<ListEntry>, TrackerError> {
         let walked = self.registry().breadth(&what) as u32;
-        self.0.call_rate.turn(CALL + walked / WALKED).await;
+        self.turn(CALL + walked / WALKED).await?;
         let granted = self.granted();
         allowed::may_ask(&granted, Right::Fetch, &what)?;
         let mut found = self.registry().find(self.now(), &what);
@@ -358,7 +398,7 @@ impl Tracker for TrackerConnection {
     }
 
     async fn manifest(self, _: Context, key: SwarmKey, page: u32) -> Result<ManifestPage, TrackerError> {
-        self.0.call_rate.turn(PAGE).await;
+        self.turn(PAGE).await?;
         let registry = self.registry();
         allowed::may_read(&self.granted(), &registry, key)?;
         let hashes = registry.manifest(key, page).map_err(error)?;
@@ -368,7 +408,7 @@ impl Tracker for TrackerConnection {
     async fn list(self, _: Context, after: Option<ResourceName>) -> Result<Vec<ListEntry>, TrackerError> {
         let (granted, mut after, mut shown) = (self.granted(), after, Vec::new());
         loop {
-            self.0.call_rate.turn(PAGE).await;
+            self.turn(PAGE).await?;
             let mut page = self.registry().list(self.now(), after.as_ref());
             let is_last = page.len() < LIST_MAX;
             after = page.last().map(|entry| entry.publication.name.clone());
@@ -389,7 +429,7 @@ impl Tracker for TrackerConnection {
         machines_max: u32,
     ) -> Result<Fleet, TrackerError> {
         let (publications, members) = self.registry().breadth_of_fleet(self.now(), &what);
-        self.0.call_rate.turn(PAGE + publications as u32 / WALKED + members as u32 / PASSED).await;
+        self.turn(PAGE + publications as u32 / WALKED + members as u32 / PASSED).await?;
         let granted = self.granted();
         allowed::may_ask(&granted, Right::Watch, &what)?;
         if let Lookup::Resource(resource) = what {
@@ -403,7 +443,7 @@ impl Tracker for TrackerConnection {
     }
 
     async fn clock(self, _: Context) -> Result<u64, TrackerError> {
-        self.0.call_rate.turn(CALL).await;
+        self.turn(CALL).await?;
         Ok(self.0.state.date_ms())
     }
 
@@ -423,7 +463,7 @@ impl Tracker for TrackerConnection {
     }
 
     async fn revoked(self, _: Context, _: RevokedAsk) -> Result<RevokedPage, TrackerError> {
-        self.0.call_rate.turn(CALL).await;
+        self.turn(CALL).await?;
         Ok(RevokedPage { number: 0, bytes_total: 0, part: Payload::default() })
     }
 }

@@ -51,6 +51,9 @@ async fn serve(args: &Args, config: TrackerConfig, logging: &Logging, service: &
     let handle = server.handle();
     let mut running = config;
     tracing::info!(listen = %server.local_addr(), "tt-tracker {} is ready", env!("CARGO_PKG_VERSION"));
+    if let Some(line) = handle.tls() {
+        tracing::info!("{line}");
+    }
     let mut told = handle.status();
     service.ready(&told);
     let mut tick = interval(service.alive_every().map_or(LOOK_EVERY, |every| every.min(LOOK_EVERY)));

@@ -63,10 +63,11 @@ impl TrackerState {
         format!("connections {connections}, swarms {swarms}, entries {entries}, published {published}")
     }
 
-    pub(crate) fn report(&self, connections: usize) {
+    pub(crate) fn report(&self, connections: usize, refused: u64) {
         let size = self.size();
         tracing::info!(
             connections,
+            refused,
             entries = size.entries,
             swarms = size.swarms,
             publications = size.publications,

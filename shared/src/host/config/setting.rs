@@ -5,6 +5,7 @@ use super::{
     ReuseScope, Span, TrustKey, Who, Zone,
 };
 use crate::host::logging::{LogFilter, LogFormat};
+use crate::tls_mode::TlsMode;
 use crate::url::TrackerUrl;
 use std::fmt::Display;
 use std::num::NonZeroU32;
@@ -67,6 +68,7 @@ words! {
     GroupName: "the name or the number of a group";
     LogFilter: "a level in quotes, such as \"info\"", bare: false;
     LogFormat: "\"auto\", \"text\" or \"json\"", bare: false;
+    TlsMode: "\"off\", \"prefer\" or \"require\"", bare: false;
     Glob: "a pattern of names in quotes, such as \"app-*\"", bare: false;
     Network: "a network in quotes, such as \"10.0.0.0/8\"", bare: false;
     HostPort: "a host in quotes, with or without a port", bare: false;

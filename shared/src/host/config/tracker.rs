@@ -3,8 +3,10 @@
 use super::settings::settings;
 use super::{AllowRule, ByteSize, ListenAddr, Network, Span};
 use crate::host::logging::{LogFilter, LogFormat};
+use crate::tls_mode::TlsMode;
 use crate::url::TRACKER_PORT;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 
 settings! {
     /// The settings in a tracker's config file. Its command line overrides them.
@@ -15,6 +17,20 @@ settings! {
         pub log_level: LogFilter = LogFilter::default(),
         /// The log format: "text", "json" (one object per line) or "auto" (text, with colors on a terminal).
         pub log_format: LogFormat = LogFormat::Auto,
+        /// Whether connections are encrypted and callers show certificates: "off"; "prefer" (who speaks no TLS is served
+        /// as well); or "require" (nobody without a valid certificate is served).
+        pub tls: TlsMode = TlsMode::Off,
+        /// The file with the tracker's private key and its certificate, as PEM. Only the user of tt-tracker may be able to
+        /// read it. This file and those of the next two keys are read again within 5 s when they change.
+        pub tls_identity: Option<PathBuf> = None,
+        /// The file with the certificates of the authorities that callers' certificates must be from, as PEM.
+        pub tls_ca: Option<PathBuf> = None,
+        /// The file with the list of revoked certificates of these authorities, as DER or PEM; `ttctl ca` keeps it as
+        /// crl.der in its directory. While there is no such file, nothing is revoked.
+        pub tls_crl: Option<PathBuf> = None,
+        /// The networks from which anybody is served, as "10.0.0.0/8" or "10.1.2.3". Other callers are disconnected at once.
+        /// Without any network all are served.
+        pub allow_networks: Vec<Network> = Vec::new(),
         /// The maximum number of connections at once. Each daemon keeps one.
         pub connections_max: NonZeroU32 = NonZeroU32::new(16_384).expect("not 0"),
         /// The maximum number of connections that have not said hello yet. Beyond that the oldest of them is closed.
@@ -30,8 +46,8 @@ settings! {
         /// How long a publication is kept after the last peer of its resource has gone.
         pub publication_ttl: Span = Span::from_millis(3_600_000).expect("more than 0"),
         /// The networks from which a daemon may name another address at which others reach it (`advertise` in ttd.toml),
-        /// as "10.0.0.0/8" or "10.1.2.3". A machine in them can claim to be at any address. Others are told to be where
-        /// they connect from.
+        /// as "10.0.0.0/8" or "10.1.2.3". A machine in them can claim to be at any address. So can a machine with a
+        /// certificate, wherever it is. Others are told to be where they connect from.
         pub advertise_networks: Vec<Network> = Vec::new(),
         /// What some callers may do. Without any rule everybody may do everything. The rights of a caller are those of
         /// all rules that name it.

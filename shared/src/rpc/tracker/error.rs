@@ -23,6 +23,8 @@ pub enum TrackerError {
     NotYours(SocketAddr),
     /// The tracker's rules do not allow it to this caller.
     NotAllowed(NotAllowed),
+    /// The tracker requires a certificate for this, and the caller has none.
+    NoCertificate,
 }
 
 impl std::fmt::Display for TrackerError {
@@ -39,6 +41,9 @@ impl std::fmt::Display for TrackerError {
                 write!(f, "it was shared by {by}: only that machine can take it back")
             }
             TrackerError::NotAllowed(why) => why.fmt(f),
+            TrackerError::NoCertificate => {
+                f.write_str("it requires a certificate of its fleet, and this machine has none")
+            }
         }
     }
 }
