@@ -10,7 +10,7 @@ use crate::library::{
     Download, Fetching, Phase, Reuse, ReuseWork, ReusedFrom, Shaping, TakeError, Unnoted, WholeHash,
 };
 use crate::peer::link::LinkCommand;
-use crate::store::PartFile;
+use crate::store::{Namesakes, PartFile};
 use shared::chunk::ChunkIndex;
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
@@ -42,8 +42,8 @@ impl Driver {
         let unnoted = Unnoted::beginning_with(have.len().saturating_sub(noted));
         file.know(&have);
         let shaping = self.shaping(&manifest, &file);
-        let failed_syncs = file.failed_syncs();
-        let download = Arc::new(Download { manifest, file, whole, unnoted, failed_syncs });
+        let (failed_syncs, namesakes) = (file.failed_syncs(), Namesakes::default());
+        let download = Arc::new(Download { manifest, file, whole, unnoted, failed_syncs, namesakes });
         let (context, hashed) = (self.context.clone(), download.clone());
         jobs::spawn(async move {
             if let Some(whole) = hashed.whole.clone().finished().await {

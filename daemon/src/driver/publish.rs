@@ -99,7 +99,11 @@ impl Driver {
                 }
                 Source::Download(download) => {
                     let finished = download.file.finished(download.failed_syncs);
-                    publisher.publish(&home, finished, &manifest, record.replace)
+                    publisher.publish(&home, finished, &manifest, record.replace).or_else(|error| {
+                        let PublishError::NameTaken(_) = error else { return Err(error) };
+                        let bytes = download.file.bytes().unwrap_or(u64::MAX); // then no file has them
+                        publisher.adopt(&home, &download.namesakes, &manifest, bytes)?.ok_or(error)
+                    })
                 }
                 Source::Published(from) => {
                     let bytes = from.identity.bytes;

@@ -2,7 +2,7 @@
 
 use super::unnoted::Unnoted;
 use super::whole::WholeHash;
-use crate::store::{Donor, PartFile, PublishedFile, StoreError};
+use crate::store::{Donor, Namesakes, PartFile, PublishedFile, StoreError};
 use bytes::{Bytes, BytesMut};
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
 use shared::have::HaveMap;
@@ -28,6 +28,8 @@ pub struct Download {
     /// The number of failed syncs of the file when this download began. After one more failure it is unknown which of
     /// the later chunks are on disk: a new download replaces this one and fetches them again.
     pub failed_syncs: u64,
+    /// What else has its names.
+    pub namesakes: Namesakes,
 }
 
 /// A download that ended before it was published, and its chunks.

@@ -203,3 +203,20 @@ async fn a_name_from_before_a_kill_is_durable_once_the_next_daemon_serves_the_fi
         }
     }
 }
+
+/// A user puts it there, or a power cut brings back the part file of a download that was published.
+#[tokio::test]
+async fn a_file_that_has_the_name_and_the_content_when_a_download_ends_is_the_published_one() {
+    let (mut rig, bytes) = (Rig::new(), bytes(2));
+    let manifest = manifest_of("x", &bytes);
+    rig.get(&manifest, false).await.unwrap();
+    let path = rig.driver.home.file(manifest.name());
+    std::fs::write(&path, &bytes).unwrap();
+    rig.receive(&manifest, &bytes);
+    rig.until("it is published", |driver| is_seeding(driver, &manifest)).await;
+    rig.driver.saver.idle().await;
+    let slot = rig.driver.library.get(manifest.key()).unwrap().slot.clone();
+    assert!(!slot.part().exists(), "the bytes are there twice");
+    assert!(std::fs::read(&path).unwrap() == bytes);
+    assert!(rig.driver.home.manifest_file(manifest.name()).exists());
+}

@@ -17,7 +17,8 @@ fn download(chunks: Vec<ChunkHash>, failed_syncs: u64) -> (tempfile::TempDir, Do
     let path = folder.path().join("x.part");
     let file = Arc::new(PartFile::open(&Disk::system(), &path, manifest.count()).unwrap());
     let whole = Arc::new(WholeHash::new(file.clone(), manifest.clone(), Memory::default()));
-    (folder, Download { manifest, file, whole, unnoted: Unnoted::default(), failed_syncs })
+    let (unnoted, namesakes) = (Unnoted::default(), Namesakes::default());
+    (folder, Download { manifest, file, whole, unnoted, failed_syncs, namesakes })
 }
 
 fn have(count: ChunkCount, chunks: &[u32]) -> HaveMap {

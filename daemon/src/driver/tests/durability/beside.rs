@@ -18,7 +18,10 @@ async fn a_crash_before_any_step_while_chunks_are_reused_loses_nothing() {
 async fn a_disk_that_fails_while_chunks_are_reused_is_waited_for() {
     for refusal in [DiskFault::Full, DiskFault::WriteBack] {
         let mut step = 1;
-        while check_refusal(Bench::with(Old::Beside).await, step, refusal).await {
+        while {
+            eprintln!("refused from step {step} on: {refusal:?}");
+            check_refusal(Bench::with(Old::Beside).await, step, refusal).await
+        } {
             step += 1;
         }
         assert!(step > 20, "a download has more steps than {step}");
