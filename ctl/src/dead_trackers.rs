@@ -1,9 +1,10 @@
-//! Reports each tracker that has a problem once, for all files that are concerned.
+//! What is said below a table of files since it concerns several of them: each tracker that has a problem, and a
+//! certificate that cannot be used.
 
 use crate::human;
 use crate::output::{Colour, Output};
 use crate::width::wrap;
-use shared::rpc::control::{ResourceStatus, State};
+use shared::rpc::control::{ResourceStatus, State, TlsState};
 use std::collections::BTreeMap;
 
 /// The files of one tracker that has a problem.
@@ -22,6 +23,15 @@ pub(crate) fn below(resources: &[&ResourceStatus], output: &Output) -> Vec<Strin
     let Some(columns) = output.columns() else { return Vec::new() };
     let lines = dead_trackers(resources).into_iter().flat_map(|text| wrap(&human::clean(&text), columns));
     lines.map(|line| output.paint(Colour::Careful, &line)).collect()
+}
+
+/// Lines below a table about a certificate that cannot be used.
+pub(crate) fn unusable_certificate(tls: &TlsState, output: &Output) -> Vec<String> {
+    if tls.fault.is_none() {
+        return Vec::new();
+    }
+    let lines = wrap(&human::clean(&tls.line), output.columns().unwrap_or(usize::MAX));
+    lines.into_iter().map(|line| output.paint(Colour::Careful, &line)).collect()
 }
 
 /// One sentence for each tracker that has a problem: "tracker tt://… unreachable for 40 s (connection refused): new

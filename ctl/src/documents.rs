@@ -4,7 +4,7 @@ use crate::error::{Error, Kind};
 use serde::{Serialize, Serializer};
 use shared::manifest::Manifest;
 use shared::rpc::control::{
-    Direction, Limit, Limits, PeerInfo, Rejection, ResourceStatus, SignedBy, State, TrackerStatus,
+    Direction, Limit, Limits, PeerInfo, Rejection, ResourceStatus, SignedBy, State, TlsState, TrackerStatus,
 };
 use std::net::SocketAddr;
 
@@ -66,6 +66,42 @@ pub(crate) struct Resources {
     pub(crate) resources: Vec<Resource>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) errors: Vec<FailureOf>,
+    /// Only for `status` without WHAT.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tls: Option<Tls>,
+}
+
+impl Resources {
+    pub(crate) fn of<'a>(
+        resources: impl IntoIterator<Item = &'a ResourceStatus>,
+        errors: Vec<FailureOf>,
+    ) -> Resources {
+        Resources { resources: resources.into_iter().map(Resource::from).collect(), errors, tls: None }
+    }
+}
+
+/// Whether connections are encrypted, and with which certificate.
+#[derive(Debug, Serialize)]
+pub(crate) struct Tls {
+    /// `off`, `prefer` or `require`.
+    mode: &'static str,
+    /// The name in the certificate; `null` without a usable one.
+    node: Option<String>,
+    /// The end of its life, in seconds since 1970.
+    not_after: Option<u64>,
+    /// What is wrong; `null` if nothing is.
+    fault: Option<String>,
+}
+
+impl From<&TlsState> for Tls {
+    fn from(state: &TlsState) -> Tls {
+        Tls {
+            mode: state.mode.as_str(),
+            node: state.node.as_ref().map(ToString::to_string),
+            not_after: state.not_after,
+            fault: state.fault.clone(),
+        }
+    }
 }
 
 /// `status WHAT`, and an entry of [`Resources`].

@@ -3,7 +3,7 @@
 use crate::cli::Global;
 use crate::connect::{CALL_TIMEOUT, Daemon};
 use crate::details::Details;
-use crate::documents::{Document, LimitsDocument, TrackerHealth};
+use crate::documents::{Document, LimitsDocument, Tls, TrackerHealth};
 use crate::error::Error;
 use crate::human;
 use crate::limit::text;
@@ -39,6 +39,8 @@ fn details(info: &DaemonInfo, overview: &Overview, output: &Output) -> Details {
     details.add("peer id", info.peer_id.to_string());
     details.add("zone", &overview.zone);
     details.add("limits", limits(overview.limits, overview.limits_file.as_deref()));
+    let tls = if overview.tls.fault.is_none() { Colour::Good } else { Colour::Bad };
+    details.add_coloured("tls", &overview.tls.line, tls);
     for tracker in &overview.trackers {
         let colour = if tracker.trouble.is_none() { Colour::Good } else { Colour::Bad };
         details.add_coloured("tracker", &health(tracker), colour);
@@ -122,6 +124,7 @@ struct Info {
     downloaded_bytes: u64,
     uploaded_bytes: u64,
     config_files: Vec<String>,
+    tls: Tls,
 }
 
 impl Info {
@@ -150,6 +153,7 @@ impl Info {
             downloaded_bytes: overview.downloaded_bytes,
             uploaded_bytes: overview.uploaded_bytes,
             config_files: overview.config_files.iter().map(|file| path(file)).collect(),
+            tls: Tls::from(&overview.tls),
         }
     }
 }
@@ -158,7 +162,8 @@ impl Info {
 mod tests {
     use super::*;
     use shared::id::PeerId;
-    use shared::rpc::control::Limit;
+    use shared::rpc::control::{Limit, TlsState};
+    use shared::tls_mode::TlsMode;
 
     fn running() -> (DaemonInfo, Overview) {
         let info = DaemonInfo {
@@ -197,6 +202,14 @@ mod tests {
             peers: 5,
             downloaded_bytes: 3 << 20,
             uploaded_bytes: 0,
+            tls: TlsState {
+                mode: TlsMode::Require,
+                node: Some("web-1".parse().unwrap()),
+                not_after: Some(1_803_000_000),
+                fault: None,
+                line: "tls = \"require\"; web-1, certificate valid until 2027-02-19 (30 days left)"
+                    .to_owned(),
+            },
         };
         (info, overview)
     }
@@ -215,6 +228,7 @@ mod tests {
         );
         has("tracker    tt://a: no trouble");
         has("tracker    tt://b: connection refused, for 40 s");
+        has("tls        tls = \"require\"; web-1, certificate valid until 2027-02-19 (30 days left)");
         has("files      3 seeding, 1 waiting");
         has("config     /etc/tinytorrent/ttd.d/a.toml");
         assert!(lines.iter().any(|line| line.starts_with("up         3 h 20 min, since 19")), "{lines:#?}");
@@ -230,6 +244,11 @@ mod tests {
         assert!(document["download_limit_bytes_per_s"].is_null());
         assert_eq!(document["states"]["seeding"], 3);
         assert_eq!(document["trackers"][1]["trouble"], "connection refused");
+        assert_eq!(
+            (&document["tls"]["mode"], &document["tls"]["node"]),
+            (&"require".into(), &"web-1".into())
+        );
+        assert!(document["tls"]["fault"].is_null());
         assert_eq!(document["config_files"][0], "/etc/tinytorrent/ttd.toml");
     }
 }

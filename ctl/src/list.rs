@@ -29,7 +29,7 @@ pub(crate) async fn list(args: &ListArgs, global: &Global, output: &mut Output) 
     };
     if output.is_json() {
         let resources = resources.into_iter().map(Resource::from).collect();
-        output.json(&Document::new(Resources { resources, errors: failures.take() }))?;
+        output.json(&Document::new(Resources { resources, errors: failures.take(), tls: None }))?;
     } else if args.what.is_empty() || !resources.is_empty() {
         let with_paths = args.long || output.columns().is_none();
         table(resources, with_paths, output).print(output, NOTHING)?;

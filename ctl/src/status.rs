@@ -2,9 +2,9 @@
 
 use crate::cli::{Global, StatusArgs};
 use crate::connect::{CALL_TIMEOUT, Daemon, POLL_TIMEOUT, WAIT_MS};
-use crate::dead_trackers::below;
+use crate::dead_trackers::{below, unusable_certificate};
 use crate::details::Details;
-use crate::documents::{Document, FailureOf, Resource, Resources};
+use crate::documents::{Document, FailureOf, Resource, Resources, Tls};
 use crate::each::Failures;
 use crate::error::{Error, Kind};
 use crate::human;
@@ -16,7 +16,7 @@ use crate::watch::{self, Frame, Updates, watch};
 use crate::width::wrap;
 use shared::chunk::{CHUNK_BYTES, ChunkCount};
 use shared::plain::reused_from;
-use shared::rpc::control::{ErrorKind, ResourceStatus, State, TrackerStatus, Watched};
+use shared::rpc::control::{ErrorKind, ResourceStatus, State, TlsState, TrackerStatus, Watched};
 use std::time::Duration;
 
 /// The shortest pause between two updates with --watch, so that a busy ttd is not asked all the time.
@@ -50,7 +50,10 @@ pub(crate) async fn status(args: &StatusArgs, global: &Global, output: &mut Outp
         return watch_these(daemon, what.map_or(Watch::All, Watch::One), global, output).await;
     }
     let resources = daemon.caller.status(what.map(str::to_owned), CALL_TIMEOUT).await??;
-    show(&resources, what, output)
+    match what {
+        Some(what) => show_one(&resources, what, output),
+        None => show(&resources, &daemon.caller.overview(CALL_TIMEOUT).await??.tls, output),
+    }
 }
 
 /// The status of several names or of patterns: one row for each.
@@ -69,26 +72,23 @@ async fn status_of_several(
     let mut failures = Failures::default();
     failed.into_iter().for_each(|(what, error)| failures.add(&what, error, output));
     match output.is_json() {
-        true => output.json(&Document::new(Resources {
-            resources: found.into_iter().map(Resource::from).collect(),
-            errors: failures.take(),
-        }))?,
+        true => output.json(&Document::new(Resources::of(found, failures.take())))?,
         false if found.is_empty() => {}
         false => print(&found, output)?,
     }
     failures.end()
 }
 
-fn show(resources: &[ResourceStatus], what: Option<&str>, output: &mut Output) -> Result<(), Error> {
-    let Some(what) = what else {
-        return match output.is_json() {
-            true => output.json(&Document::new(Resources {
-                resources: resources.iter().map(Resource::from).collect(),
-                errors: Vec::new(),
-            })),
-            false => print(&resources.iter().collect::<Vec<_>>(), output),
-        };
-    };
+fn show(resources: &[ResourceStatus], tls: &TlsState, output: &mut Output) -> Result<(), Error> {
+    if output.is_json() {
+        let all = Resources::of(resources, Vec::new());
+        return output.json(&Document::new(Resources { tls: Some(Tls::from(tls)), ..all }));
+    }
+    print(&resources.iter().collect::<Vec<_>>(), output)?;
+    unusable_certificate(tls, output).iter().try_for_each(|line| output.line(line))
+}
+
+fn show_one(resources: &[ResourceStatus], what: &str, output: &mut Output) -> Result<(), Error> {
     if output.is_json() {
         return output.json(&Document::new(Resource::from(best(resources, what)?)));
     }
@@ -296,13 +296,12 @@ impl watch::Watched for Statuses<'_> {
         let text = match only {
             Some(resource) => serde_json::to_string(&Document::new(Resource::from(resource))),
             None => {
-                let resources = resources.iter().map(Resource::from).collect();
                 let failure = |(what, error): &(String, Error)| FailureOf {
                     what: what.clone(),
                     failure: output.failure(error),
                 };
                 let errors = unknown.iter().map(failure).collect();
-                serde_json::to_string(&Document::new(Resources { resources, errors }))
+                serde_json::to_string(&Document::new(Resources::of(resources, errors)))
             }
         };
         text.map(|text| vec![text]).map_err(|error| Error::internal(error.to_string()))

@@ -1,6 +1,7 @@
 use super::*;
 use crate::tests::Sink;
 use shared::id::ResourceId;
+use shared::tls_mode::TlsMode;
 use shared::wanted::WantedBy;
 
 fn resources() -> Vec<ResourceStatus> {
@@ -64,10 +65,18 @@ fn resources() -> Vec<ResourceStatus> {
     vec![done, waiting]
 }
 
+/// The state without TLS.
+fn open() -> TlsState {
+    TlsState { mode: TlsMode::Off, node: None, not_after: None, fault: None, line: "TLS is off".to_owned() }
+}
+
 fn shown(resources: &[ResourceStatus], what: Option<&str>, json: bool) -> String {
     let sink = Sink::default();
     let mut output = Output::to(sink.clone(), &Global { json, ..Global::default() });
-    show(resources, what, &mut output).unwrap();
+    match what {
+        Some(what) => show_one(resources, what, &mut output).unwrap(),
+        None => show(resources, &open(), &mut output).unwrap(),
+    }
     output.flush().unwrap();
     sink.text()
 }
@@ -127,7 +136,12 @@ fn the_json_of_one_is_flat_and_of_all_a_list() {
     );
     let all = shown(&resources(), None, true);
     assert!(all.starts_with("{\"schema_version\":1,\"resources\":[{\"name\":\"lab.img\","), "{all}");
-    assert!(all.ends_with(&format!(",{{{fields}]}}\n")), "{all}");
+    assert!(
+        all.ends_with(&format!(
+            ",{{{fields}],\"tls\":{{\"mode\":\"off\",\"node\":null,\"not_after\":null,\"fault\":null}}}}\n"
+        )),
+        "{all}"
+    );
 }
 
 #[test]

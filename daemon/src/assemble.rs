@@ -7,12 +7,12 @@ use crate::driver::Driver;
 use crate::inbox::{Configured, Context, Input, Settings};
 use crate::jobs;
 use crate::limits::{Both, LimitBook};
-use crate::net::Network;
+use crate::net::Ways;
 use crate::store::{Home, Publisher, StoreError};
 use crate::throttle::Bucket;
 use crate::trust::Policy;
 use shared::host::clock::now_ms;
-use shared::host::config::{HostPort, RateLimit};
+use shared::host::config::{HostPort, Network, RateLimit};
 use shared::id::PeerId;
 use shared::rpc::PROTOCOL_VERSION;
 use shared::rpc::control::DaemonInfo;
@@ -45,8 +45,10 @@ pub struct Parts {
     pub zone: String,
     /// The address at which others reach it, if it is not that of its connections.
     pub advertise: Option<HostPort>,
-    /// Where its connections go.
-    pub network: Network,
+    /// How it reaches other machines.
+    pub ways: Ways,
+    /// The networks from which it serves callers; all if there is none.
+    pub served: Vec<Network>,
     /// The bandwidth limits of the configuration.
     pub limits: Both<RateLimit>,
     /// Those of the command line, which come first.
@@ -80,7 +82,8 @@ pub fn assemble(parts: Parts) -> Assembled {
         listen,
         zone,
         advertise,
-        network,
+        ways,
+        served,
         limits,
         options,
         publisher,
@@ -91,8 +94,9 @@ pub fn assemble(parts: Parts) -> Assembled {
     let buckets = Both { download: bucket(), upload: bucket() };
     let limits = Arc::new(LimitBook::open(home.clone(), buckets.clone(), options, limits));
     let (context, inputs, ended) =
-        Context::new(peer_id, listen, zone, (buckets.download, buckets.upload), network);
+        Context::new(peer_id, listen, zone, (buckets.download, buckets.upload), ways);
     context.advertised.send_replace(advertise);
+    context.served.send_replace(served);
     context.trust.configure(policy);
     context.trust.open(&home);
     let mut driver = Driver::new(context.clone(), home.clone(), publisher, settings, Arc::default());

@@ -3,15 +3,32 @@
 
 #[cfg(test)]
 use crate::whole::cable::{Cable, CableListener, Cables};
+use shared::host::doors::Doors;
 use shared::rpc::wire::{self, Batched, Gather};
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-#[cfg(test)]
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
+
+/// How other machines are reached: what carries the connections, and with what they begin.
+#[derive(Debug, Clone)]
+pub struct Ways {
+    /// What carries the connections that we make.
+    pub network: Network,
+    /// Whether connections are encrypted, and who we are.
+    pub doors: watch::Receiver<Arc<Doors>>,
+}
+
+impl From<Network> for Ways {
+    /// Without TLS.
+    fn from(network: Network) -> Ways {
+        Ways { network, doors: watch::channel(Arc::new(Doors::open())).1 }
+    }
+}
 
 /// What carries the connections.
 #[derive(Debug, Clone)]

@@ -5,6 +5,7 @@ use crate::limits::Both;
 use crate::store::Publisher;
 use crate::trust::{Policy, Rule};
 use shared::host::accounts::{LookupError, group_id};
+use shared::host::certificates;
 use shared::host::config::{ConfigError, DaemonConfig, Files, GroupName, RateLimit, TrustKey};
 use shared::host::environment;
 use shared::host::paths::Places;
@@ -127,6 +128,15 @@ fn public_key(key: &TrustKey) -> Result<PublicKey, String> {
 /// The limits that a configuration names. What is saved, and the command line, come before them.
 pub fn limits(config: &DaemonConfig) -> Both<RateLimit> {
     Both { download: config.download_limit, upload: config.upload_limit }
+}
+
+/// Where the key and the certificates are.
+pub fn certificates(config: &DaemonConfig) -> certificates::Places {
+    certificates::Places {
+        identity: config.tls_identity.clone(),
+        authorities: config.tls_ca.clone(),
+        revoked: config.tls_crl.clone(),
+    }
 }
 
 fn load(args: &Args, places: &Places) -> Result<(Files, DaemonConfig), ConfigError> {

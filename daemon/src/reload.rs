@@ -8,6 +8,7 @@ use crate::limits::LimitBook;
 use crate::plan::{self, Plan};
 use crate::store::Publisher;
 use shared::host::config::{DaemonConfig, Files};
+use shared::host::doors::Keeper;
 use shared::host::logging::Logging;
 use shared::host::program::{self, StartError};
 use std::path::Path;
@@ -27,6 +28,8 @@ pub struct Reloader {
     pub limits: Arc<LimitBook>,
     /// Where the driver listens.
     pub context: Arc<Context>,
+    /// Looks at the files with keys and certificates.
+    pub keeper: Keeper,
     /// Changes the log's filter.
     pub logging: Logging,
     /// Passes the new configuration on to the control service.
@@ -72,6 +75,8 @@ impl Reloader {
         self.logging.set_filter(&config.log_level);
         self.context.trust.configure(plan.policy);
         self.limits.configured(plan::limits(&config));
+        self.keeper.configure(config.tls, plan::certificates(&config));
+        self.context.served.send_replace(config.allow_networks.clone());
         self.configured.send_replace(configured(&config, &plan.publisher, &plan.files));
         let group = plan.publisher.group;
         self.context.advertised.send_if_modified(|advertised| {

@@ -6,13 +6,14 @@ use crate::descriptors::Descriptors;
 use crate::entropy;
 use crate::inbox::Context;
 use crate::limits::Both;
-use crate::net::{Listener, Network};
+use crate::net::{Listener, Network, Ways};
 use crate::peer::room::Caps;
 use crate::peer::server as peer;
 use crate::plan::{self, Plan};
 use crate::reload::{self, Reloader};
 use crate::store::Home;
 use crate::watchdog;
+use shared::host::doors::Keeper;
 use shared::host::logging::{self, Logging};
 use shared::host::program::{self, Heard, Signals, StartError};
 use shared::host::service::Service;
@@ -97,13 +98,16 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
         SwarmConfig::default().neighbours_max,
     );
     let (peers, listen) = listen_for_peers(&plan).await?;
+    let (keeper, doors) = Keeper::start(config.tls, plan::certificates(config))
+        .map_err(|error| failed("cannot start the thread that looks at certificates", &error))?;
     let assembled = assemble(Parts {
         home,
         peer_id: PeerId(entropy::random()),
         listen,
         zone: config.zone.as_str().to_owned(),
         advertise: config.advertise.clone(),
-        network: Network::System,
+        ways: Ways { network: Network::System, doors },
+        served: config.allow_networks.clone(),
         limits: plan::limits(config),
         options: Both { download: args.download_limit, upload: args.upload_limit },
         publisher: plan.publisher.clone(),
@@ -132,6 +136,7 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
         file_group: plan.publisher.group,
         limits,
         context,
+        keeper,
         logging,
         configured,
         neighbours_max: shares.links,
@@ -178,7 +183,7 @@ fn log_ready(plan: &Plan, listen: SocketAddr, context: &Context) {
     let trackers = if trackers.is_empty() { "none".to_owned() } else { trackers };
     let zone = Some(config.zone.as_str()).filter(|zone| !zone.is_empty());
     tracing::info!(
-        directory = %plan.folder.display(), %listen, socket = %plan.socket.display(), trackers, zone,
+        directory = %plan.folder.display(), %listen, tls = %context.doors().line, socket = %plan.socket.display(), trackers, zone,
         %download_limit, %upload_limit, peer_id = %context.peer_id,
         "ttd {} is ready", env!("CARGO_PKG_VERSION")
     );

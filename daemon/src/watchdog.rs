@@ -2,7 +2,10 @@
 //! any other task would prove nothing.
 
 use crate::inbox::{Context, Input};
+use crate::snapshot::Snapshot;
+use shared::host::doors::Doors;
 use shared::host::service::Service;
+use shared::tls_mode::TlsMode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -26,9 +29,11 @@ pub async fn watch(service: Arc<Service>, context: Arc<Context>) {
         if !lives(&context).await {
             return;
         }
-        let snapshot = context.snapshots.borrow().clone();
-        if seen.replace(snapshot.number()) != Some(snapshot.number()) {
-            let line = snapshot.line();
+        let (snapshot, doors) = (context.snapshots.borrow().clone(), context.doors());
+        let now = (snapshot.number(), doors.line.clone());
+        if seen.as_ref() != Some(&now) {
+            seen = Some(now);
+            let line = state(&snapshot, &doors);
             if line != told {
                 service.status(&line);
                 told = line;
@@ -43,8 +48,16 @@ pub async fn watch(service: Arc<Service>, context: Arc<Context>) {
 /// The line for `systemctl status`, after the driver has answered; empty when the driver has ended.
 pub async fn line(context: &Context) -> String {
     match lives(context).await {
-        true => context.snapshots.borrow().line(),
+        true => state(&context.snapshots.borrow(), &context.doors()),
         false => String::new(),
+    }
+}
+
+/// The state in one line. Without TLS there is nothing to say about it.
+fn state(snapshot: &Snapshot, doors: &Doors) -> String {
+    match doors.mode {
+        TlsMode::Off => snapshot.line(),
+        TlsMode::Prefer | TlsMode::Require => format!("{}; {}", snapshot.line(), doors.line),
     }
 }
 

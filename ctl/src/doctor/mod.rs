@@ -14,10 +14,12 @@ use crate::error::Error;
 use crate::human;
 use crate::output::Output;
 use findings::{Findings, Verdict};
+use shared::host::clock::time_of_day;
 use shared::host::config::{ConfigError, DaemonConfig, Files};
 use shared::host::environment;
 use shared::host::paths::Places;
-use shared::rpc::control::{ErrorKind, Examined, ResourceStatus, State};
+use shared::rpc::control::{ErrorKind, Examined, ResourceStatus, State, TlsState};
+use shared::tls_mode::TlsMode;
 use std::path::Path;
 
 /// Said when ttd is running but cannot be asked. From outside its port would look taken by another process, and the
@@ -78,6 +80,7 @@ async fn with_daemon(daemon: &Daemon, findings: &mut Findings) -> Result<(), Err
     let info = &daemon.info;
     let examined = daemon.caller.examine(CALL_TIMEOUT).await??;
     let resources = daemon.caller.status(None, CALL_TIMEOUT).await??;
+    let overview = daemon.caller.overview(CALL_TIMEOUT).await??;
     let says = format!("ttd {} answers (process {}, uid {})", info.software, info.pid, examined.uid);
     match info.software == env!("CARGO_PKG_VERSION") {
         true => findings.ok("daemon", says),
@@ -91,6 +94,7 @@ async fn with_daemon(daemon: &Daemon, findings: &mut Findings) -> Result<(), Err
     folder(daemon, &examined, &resources, findings);
     check_resources(&resources, findings);
     descriptors(&examined, findings);
+    tls(&overview.tls, time_of_day().as_secs(), findings);
     machine::listens(info.listen, findings).await;
     trackers::check(daemon, findings).await;
     Ok(())
@@ -154,6 +158,28 @@ fn check_resources(resources: &[ResourceStatus], findings: &mut Findings) {
         let number = human::count(resources.len() as u64, "file");
         findings.ok("resources", format!("{number}, no errors"));
     }
+}
+
+/// With less time left than this, somebody has to renew the certificate. Those that renew themselves never have so
+/// little.
+const SOON_S: u64 = 7 * 24 * 3600;
+
+fn tls(state: &TlsState, now: u64, findings: &mut Findings) {
+    let (verdict, hint) = match (&state.fault, &state.node) {
+        _ if state.mode == TlsMode::Off && state.fault.is_none() => (Verdict::Ok, None),
+        (Some(_), None) => (Verdict::Failure, Some("ttd uses it within 5 s once the file is right")),
+        (Some(_), Some(_)) => (
+            Verdict::Warning,
+            Some("ttd uses the former certificate, until that one ends or the file is right"),
+        ),
+        (None, None) => (Verdict::Failure, Some("set tls_identity and tls_ca in ttd.toml")),
+        (None, Some(_)) if state.not_after.is_some_and(|end| end.saturating_sub(now) < SOON_S) => (
+            Verdict::Warning,
+            Some("put a new certificate into the file of tls_identity; ttd notices it within 5 s"),
+        ),
+        (None, Some(_)) => (Verdict::Ok, None),
+    };
+    findings.add("tls", verdict, state.line.clone(), hint.map(str::to_owned));
 }
 
 fn descriptors(examined: &Examined, findings: &mut Findings) {

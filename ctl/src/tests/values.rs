@@ -7,9 +7,10 @@ use shared::rpc::PROTOCOL_VERSION;
 pub use shared::rpc::control::State as State_;
 use shared::rpc::control::{
     Accepted, ControlError, DaemonInfo, Direction, ErrorKind, FileEvent, Happened, Happening, Limit, Limits,
-    Overview, PeerInfo, ResourceStatus, TrackerEvent, TrackerStatus, Unpublished,
+    Overview, PeerInfo, ResourceStatus, TlsState, TrackerEvent, TrackerStatus, Unpublished,
 };
 use shared::rpc::tracker::{ListEntry, Publication};
+use shared::tls_mode::TlsMode;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -113,6 +114,13 @@ pub fn overview() -> Overview {
         peers: 5,
         downloaded_bytes: 3 << 30,
         uploaded_bytes: 9 << 30,
+        tls: TlsState {
+            mode: TlsMode::Require,
+            node: Some("web-1".parse().unwrap()),
+            not_after: Some(1_803_000_000),
+            fault: None,
+            line: "tls = \"require\"; web-1, certificate valid until 2027-02-19 (30 days left)".to_owned(),
+        },
     }
 }
 

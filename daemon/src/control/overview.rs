@@ -7,7 +7,8 @@ use super::users;
 use crate::inbox::Whole;
 use crate::jobs;
 use rustix::process::getuid;
-use shared::rpc::control::Overview;
+use shared::host::doors::Doors;
+use shared::rpc::control::{Overview, TlsState};
 
 /// Collects it. Asks the file system for its free space.
 pub async fn overview(server: &ControlServer, whole: Whole) -> Overview {
@@ -31,5 +32,17 @@ pub async fn overview(server: &ControlServer, whole: Whole) -> Overview {
         peers: whole.peers,
         downloaded_bytes: whole.traffic.0,
         uploaded_bytes: whole.traffic.1,
+        tls: tls(&server.context.doors()),
+    }
+}
+
+fn tls(doors: &Doors) -> TlsState {
+    let node = doors.setup.as_ref().and_then(|setup| setup.node());
+    TlsState {
+        mode: doors.mode,
+        node: node.map(|node| node.name.clone()),
+        not_after: doors.not_after,
+        fault: doors.fault.as_deref().map(str::to_owned),
+        line: doors.line.as_ref().to_owned(),
     }
 }

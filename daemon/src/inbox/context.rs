@@ -5,18 +5,22 @@ use super::ids::LinkId;
 use super::input::Input;
 use crate::board::bans::{Bans, Rejections};
 use crate::board::events::EventBoard;
+use crate::board::handshakes::Handshakes;
 use crate::board::news::NewsBoard;
-use crate::net::{Network, Stream};
+use crate::net::{Stream, Ways};
 use crate::snapshot::Snapshot;
 use crate::throttle::{Bucket, LinkLimits};
 use crate::trust::Trust;
-use shared::host::config::HostPort;
+use shared::host::config::{HostPort, Network};
+use shared::host::doors::Doors;
+use shared::host::guard::{Guest, while_welcome};
 use shared::id::PeerId;
 use shared::rpc::peer::{Hello, LinkKind};
+use shared::rpc::tls::Refusal;
 use shared::rpc::{PROTOCOL_VERSION, tracker::TrackedPeer};
 use shared::swarm::{AskEnd, AskId, Event};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -53,14 +57,18 @@ pub struct Context {
     pub bans: Bans,
     /// Counts how often connections and requests were refused.
     pub rejections: Rejections,
+    /// Callers that are about to show who they are, and those that did not.
+    pub handshakes: Handshakes,
+    /// The networks from which callers are served; all if there is none.
+    pub served: watch::Sender<Vec<Network>>,
     /// The state of all resources. The driver publishes changes, and readers subscribe.
     pub snapshots: watch::Sender<Arc<Snapshot>>,
     /// What happened lately, for those who follow it.
     pub events: EventBoard,
     /// Whose signatures count.
     pub trust: Arc<Trust>,
-    /// What carries the connections that we make.
-    network: Network,
+    /// How other machines are reached.
+    ways: Ways,
     /// [`KNOCKS_MAX`] permits for knocks.
     pub knocks: Arc<Semaphore>,
     /// The driver's inputs.
@@ -79,7 +87,7 @@ impl Context {
         listen: SocketAddr,
         zone: String,
         (down, up): (Arc<Bucket>, Arc<Bucket>),
-        network: Network,
+        ways: impl Into<Ways>,
     ) -> (Arc<Context>, mpsc::Receiver<Input>, mpsc::UnboundedReceiver<(AskId, AskEnd)>) {
         let (inputs, received) = mpsc::channel(4096);
         let (ended, ended_received) = mpsc::unbounded_channel();
@@ -94,10 +102,12 @@ impl Context {
             up,
             bans: Bans::default(),
             rejections: Rejections::default(),
+            handshakes: Handshakes::default(),
+            served: watch::Sender::default(),
             snapshots: watch::Sender::default(),
             events: EventBoard::default(),
             trust: Arc::default(),
-            network,
+            ways: ways.into(),
             knocks: Arc::new(Semaphore::new(KNOCKS_MAX)),
             inputs,
             ended,
@@ -168,6 +178,27 @@ impl Context {
         LinkLimits { down, up, bulk: Arc::default() }
     }
 
+    /// With what connections begin at this moment.
+    pub fn doors(&self) -> Arc<Doors> {
+        self.ways.doors.borrow().clone()
+    }
+
+    /// Has a connection work until it ends, or until its other side would not be accepted any more. The error says why
+    /// it would not.
+    pub fn while_welcome<F: Future>(
+        &self,
+        guest: Guest,
+        connection: F,
+    ) -> impl Future<Output = Result<F::Output, Refusal>> + use<F> {
+        while_welcome(self.ways.doors.clone(), guest, false, connection)
+    }
+
+    /// Whether callers from this address are served.
+    pub fn serves(&self, ip: IpAddr) -> bool {
+        let served = self.served.borrow();
+        served.is_empty() || served.iter().any(|network| network.contains(ip))
+    }
+
     /// Connects to a peer or a tracker. If we listen at one address only, the connection also comes from that address,
     /// so that others see us where they can reach us.
     ///
@@ -178,7 +209,7 @@ impl Context {
         let speaks_from_it = !own.is_unspecified()
             && own.is_ipv4() == to.is_ipv4()
             && own.is_loopback() == to.ip().to_canonical().is_loopback();
-        let connecting = self.network.connect(speaks_from_it.then_some(own), to);
+        let connecting = self.ways.network.connect(speaks_from_it.then_some(own), to);
         let stream = tokio::time::timeout(CONNECT_TIMEOUT, connecting)
             .await
             .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "no connection in time"))??;

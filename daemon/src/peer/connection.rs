@@ -1,11 +1,16 @@
 //! A connection that we dial, up to its hello, and how it ends. What is asked on it is in `link`.
 
+use crate::board::handshakes::Side;
 use crate::inbox::Context;
 use crate::jobs;
+use crate::net::Stream;
 use crate::throttle::Throttled;
+use shared::host::guard::Guest;
+use shared::identity::Role;
 use shared::rpc::PROTOCOL_VERSION;
 use shared::rpc::control::Rejection;
 use shared::rpc::peer::{HelloRefused, LinkKind, PeerCaller, Welcome, ZONE_BYTES_MAX};
+use shared::rpc::tls::{self, Refusal, Secured};
 use shared::rpc::wire::{self, Ahead, CallError, ClientOptions, LinkEnd, Meter, Sideband};
 use shared::swarm::{DropReason, PeerAddr};
 use std::sync::Arc;
@@ -68,17 +73,20 @@ impl DialedConnection {
         meter: Meter,
         broken: watch::Sender<Option<String>>,
     ) -> Result<DialedConnection, DialError> {
-        let bulk = kind == LinkKind::Bulk;
-        let stream =
-            context.connect(peer, bulk).await.map_err(|error| DialError::Failed(error.to_string()))?;
-        let limits = context.limits();
-        limits.bulk.store(bulk, Ordering::Relaxed);
-        let sideband = Sideband::new();
-        let options = ClientOptions { meter, sideband: sideband.clone(), ..ClientOptions::default() };
-        let stream = Throttled::new(Ahead::new(stream.batched(), sideband), limits);
+        let stream = secured(context, peer, kind).await.map_err(|refusal| {
+            context.handshakes.refused(&context.rejections, Side::Ours, peer, &refusal);
+            DialError::Failed(refusal.to_string())
+        })?;
+        let options =
+            ClientOptions { meter, sideband: stream.sideband().clone(), ..ClientOptions::default() };
+        let guest = Guest::of(&stream);
         let (caller, carrier): (PeerCaller, _) = wire::client(stream, options);
+        let carrier = context.while_welcome(guest, carrier);
         let mut carrier = jobs::spawn(async move {
-            let end = carrier.await;
+            let end = carrier.await.unwrap_or_else(|refusal| {
+                tracing::info!(%peer, error = %refusal, "disconnected from a peer that would not be dialled any more");
+                LinkEnd::Failed(Arc::new(refusal.into()))
+            });
             if let LinkEnd::Malformed(_) = end {
                 broken.send_replace(Some(end.to_string()));
             }
@@ -104,6 +112,27 @@ impl DialedConnection {
             }
         }
     }
+}
+
+/// Connects to a peer, and makes the handshake.
+async fn secured(
+    context: &Context,
+    peer: PeerAddr,
+    kind: LinkKind,
+) -> Result<Secured<Throttled<Ahead<Stream>>>, Refusal> {
+    let bulk = kind == LinkKind::Bulk;
+    let limits = context.limits();
+    limits.bulk.store(bulk, Ordering::Relaxed);
+    let connect = || {
+        let limits = limits.clone();
+        async move {
+            let stream = context.connect(peer, bulk).await?;
+            let sideband = Sideband::new();
+            let stream = Ahead::new(stream.batched(), sideband.clone());
+            Ok((Throttled::new(stream, limits), sideband))
+        }
+    };
+    tls::dial(&context.doors().dialing(), Role::Peer, connect).await
 }
 
 fn refusal(answer: Result<Result<Welcome, HelloRefused>, CallError>) -> DialError {

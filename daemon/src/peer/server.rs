@@ -2,6 +2,7 @@
 
 use super::room::{Caps, Room};
 use crate::board::feed::NewsFeed;
+use crate::board::handshakes::Side;
 use crate::inbox::{Answer, Context, Input};
 use crate::jobs;
 use crate::library::{ReadError, Source, Traffic};
@@ -9,16 +10,20 @@ use crate::net::{Listener, Stream};
 use crate::throttle::{PAUSED_RETRY, Throttled};
 use bytes::Bytes;
 use shared::chunk::ChunkIndex;
+use shared::host::guard::Guest;
 use shared::id::{PeerId, SwarmKey};
+use shared::identity::Role;
 use shared::rpc::control::Rejection;
 use shared::rpc::peer::{
     ChunkReply, Hello, HelloRefused, LinkKind, NewsReply, NewsRequest, Peer, PickReply, Subscriptions,
     Welcome, ZONE_BYTES_MAX,
 };
+use shared::rpc::tls::{self, Refusal, Secured};
 use shared::rpc::wire::buffers::Lent;
-use shared::rpc::wire::{self, Budget, Ended, Greeted, LinkEnd, ServerOptions};
+use shared::rpc::wire::{self, Budget, Ended, Greeted, LinkEnd, ServerOptions, Sideband};
 use shared::rpc::{PROTOCOL_VERSION, Payload, Written, WrongVersion};
 use shared::swarm::{AskEnd, AskId, Event, PeerAddr, RequestRefusal};
+use shared::tls_mode::TlsMode;
 use shared::window::Window;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,6 +57,9 @@ pub async fn accept(context: Arc<Context>, listener: Listener, caps: Caps) {
     let mut complained: Option<Instant> = None;
     loop {
         match listener.accept().await {
+            Ok((_, from)) if !context.serves(from.ip()) => {
+                context.handshakes.outside(&context.rejections, from);
+            }
             Ok((stream, from)) => room.admit(&context.rejections, |number| {
                 let connection = IncomingConnection::new(context.clone(), from, number, room.clone());
                 jobs::spawn(connection.serve(stream)).abort_handle()
@@ -117,18 +125,50 @@ impl IncomingConnection {
         }
         let mut limits = self.context.limits();
         limits.bulk = self.is_bulk.clone();
-        let options = ServerOptions {
+        let mut options = ServerOptions {
             requests_max: REQUESTS_MAX,
             greeted: self.greeted.clone(),
             budget: Some(self.budget.clone()),
             ended: self.ended.clone(),
             ..ServerOptions::default()
         };
+        let accepted = Instant::now();
+        let shaking = self.shake(Throttled::new(stream, limits), options.sideband.clone());
+        let shaken = tokio::time::timeout(options.hello_timeout, shaking).await;
+        let stream = match shaken.unwrap_or(Err(Refusal::TimedOut)) {
+            Ok(stream) => stream,
+            Err(why) => return self.refused(&why),
+        };
+        // The time for hello includes the handshake.
+        options.hello_timeout = options.hello_timeout.saturating_sub(accepted.elapsed());
+        let (context, guest) = (self.context.clone(), Guest::of(&stream));
         let connection = Arc::new(self);
         let service = PeerService(connection.clone());
-        let end = wire::serve(Throttled::new(stream, limits), options, service.serve()).await;
-        tracing::debug!(peer = %from, error = %end, "a peer's connection ended");
-        connection.judge(&end);
+        match context.while_welcome(guest, wire::serve(stream, options, service.serve())).await {
+            Ok(end) => {
+                tracing::debug!(peer = %from, error = %end, "a peer's connection ended");
+                connection.judge(&end);
+            }
+            Err(why) => connection.refused(&why),
+        }
+    }
+
+    /// Finds out who it is, as far as that is demanded.
+    async fn shake(
+        &self,
+        stream: Throttled<Stream>,
+        sideband: Sideband,
+    ) -> Result<Secured<Throttled<Stream>>, Refusal> {
+        let doors = self.context.doors();
+        if doors.mode == TlsMode::Off {
+            return Ok(Secured::unsecured(stream, sideband));
+        }
+        let _permit = self.context.handshakes.permits.acquire().await;
+        tls::accept(stream, &doors.accepting(&[Role::Peer], false), sideband).await
+    }
+
+    fn refused(&self, why: &Refusal) {
+        self.context.handshakes.refused(&self.context.rejections, Side::Theirs, self.from, why);
     }
 
     /// Counts the other side's fault. It is banned for a while only for something that no honest peer does; otherwise
@@ -409,78 +449,6 @@ impl AsRef<[u8]> for SentChunk {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::net::Network;
-    use crate::throttle::Bucket;
-    use crate::whole::cable::{Cables, Settings};
-    use shared::host::config::RateLimit;
-    use shared::rpc::peer::{LinkKind, PeerRequest, PeerResponse};
-    use shared::rpc::wire::ClientOptions;
-
-    /// Each is let go after its time, and nobody is banned: an honest peer may have lost power.
-    #[tokio::test(start_paused = true)]
-    async fn who_says_nothing_and_who_takes_nothing_is_let_go_and_counted() {
-        const BUFFER: usize = 16; // less than the answer to hello
-        let settings = Settings { latency_ms: 1..=1, jitter_ms_max: 0, buffer: BUFFER..=BUFFER };
-        let (cables, at) = (Cables::new(1, settings), PeerAddr::from(([10, 0, 0, 1], 7987)));
-        let limit = || Bucket::new(RateLimit::None);
-        let (context, _, _ended) = Context::new(
-            PeerId([1; 16]),
-            at,
-            String::new(),
-            (limit(), limit()),
-            Network::Cables(cables.clone()),
-        );
-        let caps = Caps { peers_max: 8, strangers_max: 8 };
-        let listener = Listener::Cable(cables.listen(at));
-        let accepting = tokio::spawn(accept(context.clone(), listener, caps));
-        let counted = |why| context.rejections.all().into_iter().find(|one| one.0 == why).unwrap().1;
-
-        let silent = cables.connect([10, 0, 0, 2].into(), at).await.unwrap();
-        tokio::time::sleep(Duration::from_secs(9)).await;
-        assert_eq!(counted(Rejection::NoHello), 0, "it has some time");
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        assert_eq!(counted(Rejection::NoHello), 1);
-        drop(silent);
-
-        let deaf = cables.connect([10, 0, 0, 3].into(), at).await.unwrap();
-        let (_never_read, mut to_us) = tokio::io::split(deaf);
-        let (near, mut far) = tokio::io::duplex(1 << 10);
-        let (caller, link) = wire::client::<PeerRequest, PeerResponse, _>(near, ClientOptions::default());
-        let hello = Hello { peer_id: PeerId([3; 16]), ..context.hello(LinkKind::Bulk) };
-        let asking = tokio::spawn(async move {
-            let (_, _, _) = tokio::join!(
-                link,
-                caller.hello(hello, Duration::from_secs(600)),
-                tokio::io::copy(&mut far, &mut to_us)
-            );
-        });
-        tokio::time::sleep(Duration::from_secs(29)).await;
-        assert_eq!(counted(Rejection::Unread), 0, "it has some time");
-        tokio::time::sleep(Duration::from_secs(3)).await;
-        assert_eq!(counted(Rejection::Unread), 1);
-        asking.abort();
-        accepting.abort();
-    }
-
-    #[tokio::test]
-    async fn a_chunk_counts_as_sent_when_all_of_it_was_written() {
-        let limit = || Bucket::new(RateLimit::None);
-        let listen = PeerAddr::from(([127, 0, 0, 1], 1));
-        let (context, _, mut ended) =
-            Context::new(PeerId([1; 16]), listen, String::new(), (limit(), limit()), Network::System);
-        let traffic = Arc::<Traffic>::default();
-        for (ask, is_written) in [(AskId(1), false), (AskId(2), true)] {
-            let chunk = ReadChunk { written: Written::default(), bytes: 1234, traffic: traffic.clone() };
-            if is_written {
-                chunk.written.set();
-            }
-            let (context, ended) = (context.clone(), Ended::default());
-            drop(AskGuard { context, ask, tells: true, chunk: Some(chunk), ended });
-        }
-        assert_eq!(traffic.sent.load(Ordering::Relaxed), 1234);
-        assert_eq!(ended.recv().await, Some((AskId(1), AskEnd::TakenBack)));
-        assert_eq!(ended.recv().await, Some((AskId(2), AskEnd::Served)));
-    }
-}
+mod tests;
+#[cfg(test)]
+mod tls_tests;

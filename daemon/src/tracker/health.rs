@@ -1,12 +1,11 @@
 //! The state of a tracker, for people and scripts.
 
 use shared::id::SwarmKey;
-use shared::plain::io_error;
+use shared::rpc::tls::Refusal;
 use shared::rpc::tracker::TrackerError;
 use shared::rpc::wire::CallError;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io;
 use std::time::{Duration, Instant};
 
 /// How long after the start a tracker that was not reached yet counts as being tried, instead of as unreachable:
@@ -64,9 +63,9 @@ impl From<TrackerError> for Trouble {
     }
 }
 
-impl From<io::Error> for Trouble {
-    fn from(error: io::Error) -> Trouble {
-        Trouble::Unreachable(io_error(&error))
+impl From<Refusal> for Trouble {
+    fn from(refusal: Refusal) -> Trouble {
+        Trouble::Unreachable(refusal.to_string())
     }
 }
 
@@ -165,6 +164,8 @@ pub fn seconds(span: Duration) -> String {
 mod tests {
     use super::*;
     use shared::id::{ListDigest, ResourceId};
+    use std::io;
+    use std::sync::Arc;
 
     const KEY: SwarmKey = SwarmKey { resource: ResourceId([1; 32]), digest: ListDigest([1; 32]) };
 
@@ -179,7 +180,7 @@ mod tests {
         let mut health = Health::new(start);
         assert_eq!(told(&health, after(1)), None, "it may still answer");
         assert_eq!(told(&health, after(4)).as_deref(), Some("unreachable for 4 s (no answer yet)"));
-        let refused = Trouble::from(io::Error::from_raw_os_error(111));
+        let refused = Trouble::from(Refusal::Failed(Arc::new(io::Error::from_raw_os_error(111))));
         assert!(health.failed(after(5), refused.clone()), "that is news");
         assert!(!health.failed(after(20), Trouble::Unreachable("no answer in time".into())));
         assert_eq!(told(&health, after(45)).as_deref(), Some("unreachable for 40 s (no answer in time)"));

@@ -4,13 +4,17 @@ use super::advertise;
 use super::health::Trouble;
 use crate::inbox::Context;
 use crate::jobs;
+use shared::host::guard::Guest;
+use shared::identity::Role;
 use shared::plain::io_error;
 use shared::rpc::PROTOCOL_VERSION;
+use shared::rpc::tls;
 use shared::rpc::tracker::{TrackedPeer, TrackerCaller, TrackerHello, TrackerWelcome};
-use shared::rpc::wire::{self, CallError, ClientOptions, LinkEnd};
+use shared::rpc::wire::{self, CallError, ClientOptions, LinkEnd, Sideband};
 use shared::swarm::PeerAddr;
 use shared::url::TrackerUrl;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
@@ -71,9 +75,15 @@ impl Session {
         address: SocketAddr,
         peer: Option<TrackedPeer>,
     ) -> Result<Session, Trouble> {
-        let stream = context.connect(address, false).await?;
-        let (caller, carrier): (TrackerCaller, _) = wire::client(stream, ClientOptions::default());
-        let carrier = jobs::spawn(carrier);
+        let connect = async || Ok((context.connect(address, false).await?, Sideband::new()));
+        let stream = tls::dial(&context.doors().dialing(), Role::Tracker, connect).await?;
+        let options = ClientOptions { sideband: stream.sideband().clone(), ..ClientOptions::default() };
+        let guest = Guest::of(&stream);
+        let (caller, carrier): (TrackerCaller, _) = wire::client(stream, options);
+        let carrier = context.while_welcome(guest, carrier);
+        let carrier = jobs::spawn(async move {
+            carrier.await.unwrap_or_else(|refusal| LinkEnd::Failed(Arc::new(refusal.into())))
+        });
         let advertised = peer.as_ref().and_then(|peer| peer.advertise);
         let hello = TrackerHello { version: PROTOCOL_VERSION, capabilities: 0, peer };
         let answer = caller.hello(hello, CALL_TIMEOUT).await;

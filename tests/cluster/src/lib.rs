@@ -2,13 +2,14 @@
 //! `cargo xtask demo`.
 //!
 //! [`process`] starts, watches and ends a process; [`ports`] finds it a port; [`files`] makes and hashes files;
-//! [`keys`] are keys to sign with; [`mounts`] gives a test disks of its own, and [`clock`] a time of day; [`skip`] records tests that cannot run here;
+//! [`keys`] are keys to sign with; [`Authority`] issues certificates; [`mounts`] gives a test disks of its own, and [`clock`] a time of day; [`skip`] records tests that cannot run here;
 //! [`document`] reads commands and files out of a document; [`crash`] kills a daemon again and again; [`slow_link`]
 //! delays the bytes between two processes; [`trees`] makes and compares directories; [`fake_tracker`] and [`hostile`]
 //! misbehave as they are told. Scenarios are written with [`Tracker`] and [`Daemon`], which panic on a failure with the
 //! logs of all processes; `questions` asks a tracker.
 
 mod again;
+mod authority;
 pub mod clock;
 pub mod crash;
 mod daemon;
@@ -33,6 +34,7 @@ mod tracker;
 pub mod trees;
 mod wait;
 
+pub use authority::Authority;
 pub use daemon::{Daemon, LOGS_REQUESTS, Status};
 pub use programs::{Programs, program, use_programs};
 pub use tracker::Tracker;

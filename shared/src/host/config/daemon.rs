@@ -2,10 +2,11 @@
 
 use super::settings::settings;
 use super::{
-    ByteSize, CongestionControl, FileMode, GroupName, HostPort, ListenAddr, RateLimit, ReuseScope, Span,
-    TrustRule, Zone,
+    ByteSize, CongestionControl, FileMode, GroupName, HostPort, ListenAddr, Network, RateLimit, ReuseScope,
+    Span, TrustRule, Zone,
 };
 use crate::host::logging::{LogFilter, LogFormat};
+use crate::tls_mode::TlsMode;
 use crate::url::TrackerUrl;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -40,6 +41,20 @@ settings! {
         /// tracker, as behind NAT or in a container: "203.0.113.7:7987", or a host without a port for the port of `listen`.
         /// A tracker tells it to others only if this machine is in its `advertise_networks`. Empty: the connection's address.
         pub advertise: Option<HostPort> = None,
+        /// Whether connections with peers and trackers are encrypted and both sides show certificates: "off"; "prefer" (who
+        /// speaks no TLS is served and asked as well); or "require" (nobody without a valid certificate is).
+        pub tls: TlsMode = TlsMode::Off,
+        /// The file with this machine's private key and its certificate, as PEM. Only the user of ttd may be able to read
+        /// it. This file and those of the next two keys are read again within 5 s when they change.
+        pub tls_identity: Option<PathBuf> = None,
+        /// The file with the certificates of the authorities that the certificates of others must be from, as PEM.
+        pub tls_ca: Option<PathBuf> = None,
+        /// The file with the list of revoked certificates of these authorities, as DER or PEM. While there is no such file,
+        /// nothing is revoked.
+        pub tls_crl: Option<PathBuf> = None,
+        /// The networks from which peers are served, as "10.0.0.0/8" or "10.1.2.3". Others are disconnected at once.
+        /// Without any network all are served.
+        pub allow_networks: Vec<Network> = Vec::new(),
         /// The log level: error, warn, info, debug or trace, also per module ("info,daemon::store=debug").
         pub log_level: LogFilter = LogFilter::default(),
         /// The log format: "text", "json" (one object per line) or "auto" (text, with colors on a terminal).

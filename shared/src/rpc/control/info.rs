@@ -3,6 +3,8 @@
 use super::limit::Limits;
 use super::status::{State, TrackerStatus};
 use crate::id::PeerId;
+use crate::identity::NodeName;
+use crate::tls_mode::TlsMode;
 use crate::url::TrackerUrl;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -67,4 +69,21 @@ pub struct Overview {
     /// Bytes of chunks that it received and sent since it was started, including those of removed resources.
     pub downloaded_bytes: u64,
     pub uploaded_bytes: u64,
+    /// With what its connections begin.
+    pub tls: TlsState,
+}
+
+/// With what the daemon's connections begin: whether they are encrypted, and by which certificate it is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TlsState {
+    /// Whether others must, may or cannot speak TLS with it.
+    pub mode: TlsMode,
+    /// Its name in its certificate; `None` while it has none that can be used.
+    pub node: Option<NodeName>,
+    /// The end of the life of that certificate, in seconds since 1970.
+    pub not_after: Option<u64>,
+    /// What is wrong with its files, and what to do.
+    pub fault: Option<String>,
+    /// All of that in one line.
+    pub line: String,
 }

@@ -27,7 +27,7 @@ pub use events::{EventPage, FileEvent, Happened, Happening, TrackerEvent};
 pub use examine::Examined;
 pub use foreign::Foreign;
 pub use get::{Accepted, GetRequest, GetWhat};
-pub use info::{DaemonInfo, Overview};
+pub use info::{DaemonInfo, Overview, TlsState};
 pub use limit::{Keep, Limit, LimitChange, Limits, LimitsKept};
 pub use peers::{Direction, PeerInfo};
 pub use rejection::Rejection;

@@ -22,11 +22,21 @@ pub enum Rejection {
     Banned,
     Ourselves,
     Twin,
+    Network,
+    Plain,
+    NotReady,
+    NoCertificate,
+    Expired,
+    Foreign,
+    Revoked,
+    Role,
+    Certificate,
+    Handshake,
 }
 
 impl Rejection {
     /// All reasons, in order.
-    pub const ALL: [Rejection; 16] = [
+    pub const ALL: [Rejection; 26] = [
         Rejection::Corrupt,
         Rejection::Nonsense,
         Rejection::Stalled,
@@ -43,6 +53,16 @@ impl Rejection {
         Rejection::Banned,
         Rejection::Ourselves,
         Rejection::Twin,
+        Rejection::Network,
+        Rejection::Plain,
+        Rejection::NotReady,
+        Rejection::NoCertificate,
+        Rejection::Expired,
+        Rejection::Foreign,
+        Rejection::Revoked,
+        Rejection::Role,
+        Rejection::Certificate,
+        Rejection::Handshake,
     ];
 
     /// The name that scripts see, and the explanation that users see.
@@ -64,6 +84,18 @@ impl Rejection {
             Rejection::Banned => ("banned", "came back while it was banned"),
             Rejection::Ourselves => ("ourselves", "was this daemon itself"),
             Rejection::Twin => ("twin", "is already connected from another address"),
+            Rejection::Network => ("network", "is in none of the networks in allow_networks"),
+            Rejection::Plain => ("plain", "speaks no TLS, which is required here"),
+            Rejection::NotReady => {
+                ("not_ready", "speaks TLS, for which this machine has no usable certificate")
+            }
+            Rejection::NoCertificate => ("no_certificate", "showed no certificate"),
+            Rejection::Expired => ("expired", "showed a certificate that has expired, or is not valid yet"),
+            Rejection::Foreign => ("foreign", "showed a certificate of an authority that is not in tls_ca"),
+            Rejection::Revoked => ("revoked", "showed a certificate that was revoked"),
+            Rejection::Role => ("role", "showed a certificate without the role that is due"),
+            Rejection::Certificate => ("certificate", "showed a certificate that cannot be used"),
+            Rejection::Handshake => ("handshake", "did not finish the TLS handshake"),
         }
     }
 }

@@ -43,6 +43,7 @@ mod start;
 mod strays;
 mod streams;
 mod swarm;
+mod tls;
 mod trackers;
 mod tree_copies;
 mod tree_costs;
