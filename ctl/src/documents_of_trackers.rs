@@ -67,6 +67,8 @@ pub(crate) struct TrackedPeer {
     zone: Option<String>,
     /// The host name that it reports; `null` if it reports none.
     host: Option<String>,
+    /// The node in its certificate; `null` if it showed the tracker none.
+    node: Option<String>,
 }
 
 impl From<&PeerEntry> for TrackedPeer {
@@ -80,6 +82,7 @@ impl From<&PeerEntry> for TrackedPeer {
             chunks_total: entry.count.get(),
             zone: Some(entry.zone.clone()).filter(|zone| !zone.is_empty()),
             host: Some(entry.host.clone()).filter(|host| !host.is_empty()),
+            node: entry.node.as_ref().map(ToString::to_string),
         }
     }
 }

@@ -286,7 +286,7 @@ fn rows(fleet: &Fleet, expected: &[Expected], args: &FleetArgs) -> Vec<Row> {
         let known = expected.iter().find(|host| host.is_at(machine.addr)).map(|host| host.name.clone());
         let is_expected = args.expect.as_ref().map(|_| known.is_some());
         let state = State::of(machine, fleet);
-        let own = Some(machine.host.clone()).filter(|host| !host.is_empty());
+        let own = human::machine(machine.node.as_ref(), &machine.host);
         Row { host: known.or(own), is_expected, state, seen: Some(machine.clone()) }
     });
     let is_missing = |host: &&Expected| !fleet.machines.iter().any(|machine| host.is_at(machine.addr));
@@ -398,7 +398,8 @@ struct FleetDocument {
 
 #[derive(Debug, Serialize)]
 struct Machine {
-    /// Its name in the file of expected machines, else the name that it reports; `null` if neither is known.
+    /// Its name in the file of expected machines, else the node in its certificate, else the name that it reports; `null`
+    /// if none is known.
     host: Option<String>,
     /// `null` if it was never seen, like all fields after the state.
     addr: Option<SocketAddr>,
@@ -417,6 +418,8 @@ struct Machine {
     expected: Option<bool>,
     /// The resource that it has or fetches; for an outdated machine a former version, to which its chunks belong.
     resource: Option<String>,
+    /// The node in its certificate; `null` if it showed the tracker none.
+    node: Option<String>,
 }
 
 impl From<&Row> for Machine {
@@ -435,6 +438,7 @@ impl From<&Row> for Machine {
             still_ms: seen.map(|seen| seen.still_ms),
             expected: row.is_expected,
             resource: seen.map(|seen| seen.key.resource.to_string()),
+            node: seen.and_then(|seen| seen.node.as_ref()).map(ToString::to_string),
         }
     }
 }

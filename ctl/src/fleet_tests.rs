@@ -20,6 +20,7 @@ fn machine(number: u8, presence: Presence, have: u32, rate: Option<u64>, still_s
         seen_ms: 2500,
         still_ms: still_s * 1000,
         host: if number == 2 { "pc-2".to_owned() } else { String::new() },
+        node: None,
     }
 }
 
@@ -117,7 +118,7 @@ pc\\u{1b}[2J  10.0.0.5:7987  outdated         2 s ago  abababab…
     let document = shown(&machines, &[], &[], true);
     for part in [
         "\"state\":\"outdated\",\"percent\":null,\"chunks_have\":400,".to_owned(),
-        format!("\"expected\":null,\"resource\":\"{resource}\"}}"),
+        format!("\"expected\":null,\"resource\":\"{resource}\",\"node\":null}}"),
         "\"outdated\":2},\"shared_ago_ms\":720000}".to_owned(),
     ] {
         assert!(document.contains(&part), "{part} is not in {document}");
@@ -146,10 +147,10 @@ async fn the_document_keeps_its_names_and_their_order() {
             "{{\"schema_version\":1,\"tracker\":\"tt://t:7986\",\"resource\":\"{resource}\",\"machines\":[\
              {{\"host\":\"10.0.0.77\",\"addr\":null,\"state\":\"never_seen\",\"percent\":null,\
              \"chunks_have\":null,\"chunks_total\":null,\"bytes_per_s\":null,\"zone\":null,\"seen_ms\":null,\
-             \"still_ms\":null,\"expected\":true,\"resource\":null}},\
+             \"still_ms\":null,\"expected\":true,\"resource\":null,\"node\":null}},\
              {{\"host\":\"pc-2\",\"addr\":\"10.0.0.2:7987\",\"state\":\"running\",\"percent\":25,\
              \"chunks_have\":100,\"chunks_total\":400,\"bytes_per_s\":5242880,\"zone\":\"north\",\
-             \"seen_ms\":2500,\"still_ms\":1000,\"expected\":false,\"resource\":\"{resource}\"}}],\
+             \"seen_ms\":2500,\"still_ms\":1000,\"expected\":false,\"resource\":\"{resource}\",\"node\":null}}],\
              \"summary\":{{\"machines\":2,\"done\":0,\"running\":1,\"stuck\":0,\"gone\":0,\"never_seen\":1,\"outdated\":0}},\
              \"shared_ago_ms\":720000}}"
         )

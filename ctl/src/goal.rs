@@ -67,9 +67,9 @@ fn outdated(fleet: &Fleet) -> Option<String> {
     if fleet.outdated == 0 {
         return None;
     }
-    let name = |machine: &FleetMachine| match machine.host.is_empty() {
-        true => machine.addr.to_string(),
-        false => format!("{} ({})", human::clean(&machine.host), machine.addr),
+    let name = |machine: &FleetMachine| match human::machine(machine.node.as_ref(), &machine.host) {
+        None => machine.addr.to_string(),
+        Some(name) => format!("{} ({})", human::clean(&name), machine.addr),
     };
     let named: Vec<String> = fleet.some_outdated.iter().take(NAMED_MAX).map(name).collect();
     let rest = (fleet.outdated as usize).saturating_sub(named.len());
@@ -181,6 +181,7 @@ mod tests {
             seen_ms: 0,
             still_ms: 0,
             host: host.to_owned(),
+            node: None,
         }
     }
 

@@ -1,9 +1,16 @@
 //! Formats numbers and texts for people.
 
 use shared::id::ResourceId;
+use shared::identity::NodeName;
 use shared::plain;
 use std::fmt::Write;
 use std::time::Duration;
+
+/// What a machine is called: the node in its certificate, else the host name that it reports, if there is one.
+pub(crate) fn machine(node: Option<&NodeName>, host: &str) -> Option<String> {
+    let reported = Some(host.to_owned()).filter(|host| !host.is_empty());
+    node.map(ToString::to_string).or(reported)
+}
 
 /// A size: "17 B", "1.5 MiB", "640 GiB".
 ///

@@ -68,7 +68,7 @@ pub(crate) async fn peers(
     ]);
     for peer in &peers {
         table.row(vec![
-            peer.host.as_str().into(),
+            human::machine(peer.node.as_ref(), &peer.host).unwrap_or_default().into(),
             peer.addr.to_string().into(),
             stage_cell(peer.stage),
             human::percent(peer.have.into(), peer.count.get().into()).into(),

@@ -160,13 +160,21 @@ impl TrackerConnection {
                 peer_id: peer.peer_id,
                 zone: peer.zone.into(),
                 host: cleaned(&peer.host).into(),
+                node: self.0.node.as_ref().map(|node| node.name.clone()),
             }),
         };
         let your_address = who.as_ref().map_or(SocketAddr::new(self.0.asker, 0), |who| who.addr);
+        let mut registry = self.registry();
+        if let Some(owner) = who.as_ref().and_then(|who| registry.owner_in_the_way(who)) {
+            return Err(TrackerError::Malformed(format!(
+                "the id in the hello belongs to the machine {owner}"
+            )));
+        }
         self.0.who.set(who).map_err(|_| malformed("hello was sent twice"))?;
         if let Ok(who) = self.peer() {
-            self.registry().arrive(who);
+            registry.arrive(who);
         }
+        drop(registry);
         Ok(TrackerWelcome {
             version: PROTOCOL_VERSION,
             capabilities: 0,

@@ -364,6 +364,7 @@ fn the_worst_answers_fit() {
         count,
         zone: "z".repeat(64),
         host: String::new(), // an announce tells none
+        node: Some(format!("{}n", "n.".repeat(99)).parse().unwrap()),
     };
     let answer = AnnounceAnswer {
         peers: Vec::new(),

@@ -24,7 +24,8 @@ DONE is how much a machine had when the tracker last heard from it (SEEN), RATE
 its download rate over the 5 to 15 s before that. The tracker remembers machines
 that are gone for an hour. After a restart it knows the others within seconds.
 
-HOST is the name in FILE, otherwise the host name that the machine reports.
+HOST is the name in FILE, otherwise the one in the machine's certificate,
+otherwise the host name that it reports.
 FILE has a host name or an address on each line, with a port where several ttd
 share an address; # begins a comment.
 

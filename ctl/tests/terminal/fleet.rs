@@ -162,6 +162,7 @@ fn machines() -> Vec<FleetMachine> {
         host: if number == 1 { String::new() } else { format!("lab-pc-{number}.building-north.example") },
         seen_ms: u64::from(number) * 100_000,
         still_ms: 1000,
+        node: (number == 4).then(|| "lab-pc-4".parse().unwrap()),
     };
     vec![
         machine(1, Presence::Here, 400, None),
@@ -182,6 +183,7 @@ fn peer_entry(machine: &FleetMachine) -> PeerEntry {
         count: machine.count,
         zone: machine.zone.clone(),
         host: machine.host.clone(),
+        node: machine.node.clone(),
     }
 }
 

@@ -109,6 +109,7 @@ mod tests {
             seen_ms: 0,
             still_ms: 0,
             host: String::new(),
+            node: None,
         };
         Fleet { machines: vec![machine; machines], next, ..Fleet::default() }
     }

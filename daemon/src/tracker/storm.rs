@@ -68,7 +68,8 @@ fn play(tracker_at: Duration, span: Duration, first: impl Fn(f64, &mut Backoff) 
         .map(|number| {
             let [.., high, low] = (number as u32).to_be_bytes();
             let addr = SocketAddr::from(([10, 0, high, low], 7987));
-            let who = Who { addr, peer_id: PeerId([low; 16]), zone: "".into(), host: "".into() };
+            let (peer_id, node) = (PeerId([low; 16]), None);
+            let who = Who { addr, peer_id, zone: "".into(), host: "".into(), node };
             let (mut schedule, mut backoff) = (Schedule::default(), Backoff::new());
             (0..RESOURCES).for_each(|at| schedule.now(key(at), start));
             let dials_at = Some(start + first(share(&mut chance), &mut backoff));

@@ -201,6 +201,7 @@ impl Fake {
             count: announce.count,
             zone: String::new(),
             host: String::new(),
+            node: None,
         };
         AnnounceAnswer {
             peers: self.says.peers.iter().map(entry).collect(),
@@ -407,6 +408,7 @@ impl Tracker for Fake {
             seen_ms: 0,
             still_ms: 0,
             host: String::new(),
+            node: None,
         };
         let next = Some(FleetPlace { key: key(1), addr, peer_id });
         Ok(Fleet {

@@ -1,7 +1,7 @@
 //! Handles announce and withdraw: a peer takes part in swarms or leaves them, and is told of other peers.
 
 use super::member::Member;
-use super::network::{PeerKey, peers_at};
+use super::network::peers_at;
 use super::refusal::Refusal;
 use super::swarm::Swarm;
 use super::swarms::{KnownPeer, Swarms, digests_of};
@@ -63,8 +63,9 @@ impl Swarms {
             return; // it is not new
         }
         let others = self.peers.range_mut(peers_at(who.addr));
-        let former =
-            others.filter(|(key, peer)| **key != who.key() && peer.closed.is_some() && !peer.succeeded);
+        let former = others.filter(|(key, peer)| {
+            **key != who.key() && peer.closed.is_some() && !peer.succeeded && peer.may_be(who.node.as_ref())
+        });
         let former = former.max_by_key(|(_, peer)| peer.closed);
         let Some((&key, former)) = former else { return };
         former.succeeded = true;
@@ -107,7 +108,7 @@ impl Swarms {
         let (key, peer) = (entry.key, who.key());
         let is_new = self.swarms.get(&key).is_none_or(|swarm| swarm.member(peer).is_none());
         if is_new {
-            self.take_place_of_former(now, key, peer);
+            self.take_place_of_former(now, key, who);
             self.entries += 1;
             let known = self.peers.entry(peer).or_default();
             known.swarms.insert(key);
@@ -133,13 +134,17 @@ impl Swarms {
 
     /// A peer joins a swarm. If it was there before, as itself or as a former process, the former entry must not be
     /// listed as gone as well.
-    fn take_place_of_former(&mut self, now: Time, key: SwarmKey, peer: PeerKey) {
+    fn take_place_of_former(&mut self, now: Time, key: SwarmKey, who: &Who) {
+        let peer = who.key();
         if self.gone.remove(key, peer) {
             return;
         }
         let former = self.swarms.get(&key).and_then(|swarm| {
             let others = swarm.range(peers_at(peer.0)).map(|member| member.peer);
-            let closed = others.filter_map(|other| Some((self.peers.get(&other)?.closed?, other)));
+            let closed = others.filter_map(|other| {
+                let known = self.peers.get(&other).filter(|known| known.may_be(who.node.as_ref()))?;
+                Some((known.closed?, other))
+            });
             closed.max()
         });
         match former {

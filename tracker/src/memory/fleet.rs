@@ -1,5 +1,6 @@
 //! Data for users who watch a rollout: the progress of each peer, and the machines that are gone.
 
+use super::labels::Labels;
 use super::network::{PeerKey, peers_at};
 use shared::chunk::{CHUNK_BYTES, ChunkCount};
 use shared::id::SwarmKey;
@@ -8,7 +9,6 @@ use shared::swarm::Time;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::ops::RangeBounds;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// The span over which rates are measured: at least this, and at most about twice as long. A shorter one would jump
@@ -68,8 +68,7 @@ impl Trend {
         &self,
         now: Time,
         ((addr, peer_id), key): (PeerKey, SwarmKey),
-        zone: &str,
-        host: &str,
+        labels: &Labels,
         count: ChunkCount,
         presence: Presence,
     ) -> FleetMachine {
@@ -79,14 +78,15 @@ impl Trend {
             addr,
             peer_id,
             key,
-            zone: zone.to_owned(),
+            zone: labels.zone.to_string(),
             presence,
             have: self.have,
             count,
             bytes_per_s: self.bytes_per_s().filter(|_| is_moving),
             seen_ms: millis(self.seen),
             still_ms: millis(self.grew),
-            host: host.to_owned(),
+            host: labels.host.to_string(),
+            node: labels.node.clone(),
         }
     }
 }
@@ -109,8 +109,7 @@ struct GoneSwarm {
 #[derive(Debug)]
 pub(super) struct GoneMachine {
     pub(super) trend: Trend,
-    pub(super) zone: Arc<str>,
-    pub(super) host: Arc<str>,
+    pub(super) labels: Labels,
     pub(super) count: ChunkCount,
     pub(super) presence: Presence,
     went: Time,
@@ -118,14 +117,8 @@ pub(super) struct GoneMachine {
 
 impl GoneMachine {
     /// What is remembered of a member that goes.
-    pub(super) fn new(
-        now: Time,
-        trend: Trend,
-        (zone, host): (Arc<str>, Arc<str>),
-        count: ChunkCount,
-        how: Presence,
-    ) -> Self {
-        GoneMachine { trend, zone, host, count, presence: how, went: now }
+    pub(super) fn new(now: Time, trend: Trend, labels: Labels, count: ChunkCount, how: Presence) -> Self {
+        GoneMachine { trend, labels, count, presence: how, went: now }
     }
 
     fn is_unfinished(&self) -> bool {
@@ -216,9 +209,10 @@ mod tests {
         for number in 0..machines {
             let (now, host) = (Time(number as u64), u32::try_from(number).unwrap());
             let peer = (SocketAddr::new(std::net::Ipv4Addr::from(host).into(), 7987), PeerId([1; 16]));
-            let (trend, none) = (Trend::new(now, 0), Arc::<str>::from(""));
+            let trend = Trend::new(now, 0);
+            let labels = Labels { zone: "".into(), host: "".into(), node: None };
             let count = ChunkCount::new(1).unwrap();
-            gone.add(KEY, peer, GoneMachine::new(now, trend, (none.clone(), none), count, Presence::Left));
+            gone.add(KEY, peer, GoneMachine::new(now, trend, labels, count, Presence::Left));
         }
         gone
     }

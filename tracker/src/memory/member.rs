@@ -1,6 +1,7 @@
 //! A member of a swarm: what one peer reports about one resource.
 
 use super::fleet::Trend;
+use super::labels::Labels;
 use super::name_digest::NameDigest;
 use super::network::PeerKey;
 use super::who::Who;
@@ -13,8 +14,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub(super) struct Member {
     pub(super) peer: PeerKey,
-    pub(super) zone: Arc<str>,
-    pub(super) host: Arc<str>,
+    pub(super) labels: Labels,
     /// The names under which it has the resource, if they are published.
     pub(super) names: Arc<[NameDigest]>,
     /// Its index in its zone's list.
@@ -34,8 +34,7 @@ impl Member {
         let Announce { stage, have, count, .. } = *entry;
         Member {
             peer: who.key(),
-            zone: who.zone.clone(),
-            host: who.host.clone(),
+            labels: Labels::of(who),
             names: Arc::default(),
             zone_place: 0,
             stage,
@@ -60,11 +59,13 @@ impl Member {
     /// The entry for other daemons. They do not need its host name.
     pub(super) fn entry(&self, key: SwarmKey) -> PeerEntry {
         let Member { peer: (addr, peer_id), stage, have, count, .. } = *self;
-        PeerEntry { addr, peer_id, key, stage, have, count, zone: self.zone.to_string(), host: String::new() }
+        let Labels { zone, node, .. } = &self.labels;
+        let (zone, host, node) = (zone.to_string(), String::new(), node.clone());
+        PeerEntry { addr, peer_id, key, stage, have, count, zone, host, node }
     }
 
     /// The entry for people.
     pub(super) fn entry_with_host(&self, key: SwarmKey) -> PeerEntry {
-        PeerEntry { host: self.host.to_string(), ..self.entry(key) }
+        PeerEntry { host: self.labels.host.to_string(), ..self.entry(key) }
     }
 }

@@ -11,7 +11,7 @@
 //! `announce` (how they come) → `swarm` (which peers are told of which) → `sweep` (how they expire) → `rollout`
 //! (which machine has which version) → `catalogue` (manifests and names) → `publish` (how they come) → `unpublish` (how
 //! they are taken back) → `named` (what a name means) → `eviction`, `catalogue_room`, `entries` and `lists` (what makes
-//! way).
+//! way). `owners` knows which ids belong to nodes.
 
 mod addresses;
 mod announce;
@@ -21,6 +21,7 @@ mod draw;
 mod entries;
 mod eviction;
 mod fleet;
+mod labels;
 mod limits;
 mod lists;
 mod lonely;
@@ -28,6 +29,7 @@ mod member;
 mod name_digest;
 mod named;
 mod network;
+mod owners;
 mod publish;
 mod refusal;
 mod registry;

@@ -9,6 +9,7 @@ use super::sweep::{Sweep, WORK_MAX};
 use super::who::Who;
 use bytes::Bytes;
 use shared::id::{ResourceId, SwarmKey};
+use shared::identity::NodeName;
 use shared::name::ResourceName;
 use shared::rpc::tracker::{
     ANNOUNCE_MAX, Announce, AnnounceAnswer, FLEET_MAX, Fleet, FleetPlace, ListEntry, Lookup, Namesake, Offer,
@@ -35,6 +36,11 @@ impl Registry {
     pub fn set_limits(&mut self, limits: RegistryLimits) {
         self.swarms.limits = limits.clone();
         self.catalogue.limits = limits;
+    }
+
+    /// The node because of which a peer may not have its id: the id belongs to that node.
+    pub fn owner_in_the_way(&self, who: &Who) -> Option<&NodeName> {
+        self.swarms.owners.in_the_way(who)
     }
 
     /// Notes that a peer has opened a connection.

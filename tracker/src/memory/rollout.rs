@@ -118,13 +118,12 @@ impl Swarms {
         };
         let here = self.swarms.get(&key).into_iter().flat_map(|swarm| swarm.range(range).filter(belongs));
         let here = here.map(|member| {
-            let Member { peer, zone, host, count, .. } = member;
-            member.trend.machine(now, (*peer, key), zone, host, *count, Presence::Here)
+            member.trend.machine(now, (member.peer, key), &member.labels, member.count, Presence::Here)
         });
         let mut machines: Vec<FleetMachine> = here.take(machines_max).collect();
         if part == Part::All {
             let gone = self.gone.range(key, range).map(|(&peer, gone)| {
-                gone.trend.machine(now, (peer, key), &gone.zone, &gone.host, gone.count, gone.presence)
+                gone.trend.machine(now, (peer, key), &gone.labels, gone.count, gone.presence)
             });
             machines.extend(gone.take(machines_max));
         }

@@ -193,8 +193,8 @@ impl Swarm {
     pub(super) fn add(&mut self, now: Time, mut member: Member) {
         self.grown = now;
         let peer = member.peer;
-        if !member.zone.is_empty() {
-            let zone = self.zones.entry(member.zone.clone()).or_default();
+        if !member.labels.zone.is_empty() {
+            let zone = self.zones.entry(member.labels.zone.clone()).or_default();
             member.zone_place = zone.len() as u32;
             zone.push(peer);
         }
@@ -316,10 +316,10 @@ impl Swarm {
     }
 
     fn leave_zone(&mut self, gone: &Member) {
-        let Some(zone) = self.zones.get_mut(&gone.zone) else { return };
+        let Some(zone) = self.zones.get_mut(&gone.labels.zone) else { return };
         zone.swap_remove(gone.zone_place as usize);
         if zone.is_empty() {
-            self.zones.remove(&gone.zone);
+            self.zones.remove(&gone.labels.zone);
         } else if let Some(moved) = zone.get(gone.zone_place as usize)
             && let Some(&at) = self.places.get(moved)
         {
@@ -372,8 +372,8 @@ impl Swarm {
     /// most from them, and always of some that may be anywhere.
     pub(super) fn draw(&self, draw: &mut Draw, peer: PeerKey, wanted: usize) -> Vec<usize> {
         let Some(own) = self.place(peer) else { return Vec::new() };
-        let Member { zone, zone_place, .. } = &self.members[own];
-        let near = self.zones.get(zone).map_or(&[][..], Vec::as_slice);
+        let Member { labels, zone_place, .. } = &self.members[own];
+        let near = self.zones.get(&labels.zone).map_or(&[][..], Vec::as_slice);
         let skip = (!near.is_empty()).then_some(*zone_place as usize);
         let near_drawn = draw.some_of(near.len(), wanted * NEAR_PERCENT / 100, skip);
         let near = near_drawn.into_iter().filter_map(|at| self.place(near[at]));

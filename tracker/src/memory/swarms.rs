@@ -6,10 +6,12 @@ use super::limits::RegistryLimits;
 use super::member::Member;
 use super::name_digest::NameDigest;
 use super::network::{PeerKey, peers_at};
+use super::owners::Owners;
 use super::shares::EntryShares;
 use super::swarm::Swarm;
 use super::who::Who;
 use shared::id::{ListDigest, ResourceId, SwarmKey};
+use shared::identity::NodeName;
 use shared::rpc::tracker::{ANNOUNCE_MAX, PEERS_MAX, PeerEntry, Presence, ResourceEntry};
 use shared::swarm::Time;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -29,6 +31,8 @@ pub(super) struct Swarms {
     /// Peers whose connection is closed, in the order in which it was closed.
     pub(super) closed: BTreeSet<(Time, PeerKey)>,
     pub(super) gone: Gone,
+    /// The ids that belong to nodes.
+    pub(super) owners: Owners,
     /// Swarms that have lost their last peer and that the catalogue does not know of yet.
     pub(super) abandoned: Vec<SwarmKey>,
     /// The number of entries of each peer, host and network.
@@ -44,10 +48,19 @@ pub(super) struct KnownPeer {
     connections: u32,
     /// When its last connection was closed.
     pub(super) closed: Option<Time>,
+    /// The node that its certificate names, if it has one.
+    node: Option<NodeName>,
     /// Set while it is in `closing`: the last of its swarms that was told, if any.
     pub(super) telling: Option<Option<SwarmKey>>,
     /// Whether a new process has its address, so that its entries end.
     pub(super) succeeded: bool,
+}
+
+impl KnownPeer {
+    /// Whether another process at its address may be the same machine, started again. Two nodes are two machines.
+    pub(super) fn may_be(&self, node: Option<&NodeName>) -> bool {
+        self.node.is_none() || node.is_none() || self.node.as_ref() == node
+    }
 }
 
 impl Swarms {
@@ -61,6 +74,7 @@ impl Swarms {
             closing: VecDeque::new(),
             closed: BTreeSet::new(),
             gone: Gone::default(),
+            owners: Owners::default(),
             abandoned: Vec::new(),
             shares: EntryShares::default(),
             entries: 0,
@@ -72,11 +86,18 @@ impl Swarms {
     pub(super) fn arrive(&mut self, who: &Who) {
         let peer = self.peers.entry(who.key()).or_default();
         peer.connections += 1;
+        if peer.node != who.node {
+            let former = std::mem::replace(&mut peer.node, who.node.clone());
+            former.iter().for_each(|node| self.owners.remove(who.peer_id, node));
+            who.node.iter().for_each(|node| self.owners.add(who.peer_id, node));
+        }
+        who.node.iter().for_each(|node| self.owners.connect(who.peer_id, node));
         self.reopen(who.key());
     }
 
     pub(super) fn depart(&mut self, now: Time, who: &Who) {
         let key = who.key();
+        who.node.iter().for_each(|node| self.owners.disconnect(who.peer_id, node));
         let Some(peer) = self.peers.get_mut(&key) else { return };
         peer.connections = peer.connections.saturating_sub(1);
         if peer.connections > 0 {
@@ -110,7 +131,9 @@ impl Swarms {
     }
 
     pub(super) fn forget_peer(&mut self, key: PeerKey) {
-        if let Some(closed) = self.peers.remove(&key).and_then(|peer| peer.closed) {
+        let Some(peer) = self.peers.remove(&key) else { return };
+        peer.node.iter().for_each(|node| self.owners.remove(key.1, node));
+        if let Some(closed) = peer.closed {
             self.closed.remove(&(closed, key));
         }
     }
@@ -222,11 +245,11 @@ impl Swarms {
     /// Removes an entry, and notes for the fleet how the peer left; `None` means that it did not leave.
     pub(super) fn remove(&mut self, now: Time, peer: PeerKey, key: SwarmKey, how: Option<Presence>) {
         let Some(swarm) = self.swarms.get_mut(&key) else { return };
-        let Some(Member { trend, zone, host, count, .. }) = swarm.remove(peer) else { return };
+        let Some(Member { trend, labels, count, .. }) = swarm.remove(peer) else { return };
         // A process that joined at the same address after this one last announced is the same machine after a restart.
         let is_back = swarm.range(peers_at(peer.0)).any(|other| trend.seen() <= other.joined);
         if let Some(how) = how.filter(|how| *how == Presence::Left || !is_back) {
-            self.gone.add(key, peer, GoneMachine::new(now, trend, (zone, host), count, how));
+            self.gone.add(key, peer, GoneMachine::new(now, trend, labels, count, how));
         }
         self.entries -= 1;
         if swarm.len() == 0 {

@@ -2,6 +2,7 @@
 
 use super::network::PeerKey;
 use shared::id::PeerId;
+use shared::identity::NodeName;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -16,6 +17,8 @@ pub struct Who {
     pub zone: Arc<str>,
     /// The host name that it reported, empty if none. It is only shown.
     pub host: Arc<str>,
+    /// The node that its certificate names; `None` without a certificate.
+    pub node: Option<NodeName>,
 }
 
 impl Who {

@@ -3,12 +3,15 @@
 mod fleet;
 
 use fleet::{Ca, DAY, Files, names};
+use shared::chunk::ChunkCount;
 use shared::host::config::{AllowRule, TrackerConfig};
-use shared::id::PeerId;
+use shared::id::{ListDigest, PeerId, ResourceId, SwarmKey};
 use shared::identity::Role;
 use shared::rpc::PROTOCOL_VERSION;
 use shared::rpc::tls::{self, Dialing, Secured, Setup};
-use shared::rpc::tracker::{Lookup, TrackedPeer, TrackerCaller, TrackerError, TrackerHello, TrackerWelcome};
+use shared::rpc::tracker::{
+    Announce, Lookup, Stage, TrackedPeer, TrackerCaller, TrackerError, TrackerHello, TrackerWelcome,
+};
 use shared::rpc::wire::{self, ClientOptions, Sideband};
 use shared::tls_mode::TlsMode;
 use std::io::Write;
@@ -63,7 +66,12 @@ fn tracked(port: u16) -> TrackedPeer {
 
 /// A caller that was let in.
 async fn member(addr: SocketAddr, mode: TlsMode, setup: &Arc<Setup>) -> TrackerCaller {
-    let (caller, welcome) = greet(dial(addr, mode, setup).await.unwrap(), 1001).await.unwrap();
+    member_at(addr, mode, setup, 1001).await
+}
+
+/// The same on another port, and so with another id.
+async fn member_at(addr: SocketAddr, mode: TlsMode, setup: &Arc<Setup>, port: u16) -> TrackerCaller {
+    let (caller, welcome) = greet(dial(addr, mode, setup).await.unwrap(), port).await.unwrap();
     welcome.unwrap();
     caller
 }
@@ -234,8 +242,8 @@ async fn who_would_not_be_let_in_any_more_is_disconnected() {
     let (addr, handle) = start(&files.config(TlsMode::Prefer));
     let good = member(addr, TlsMode::Require, &ca.member("web-1")).await;
     let thief = ca.caller(&ca, names("peer", "web-2"), (-3600, DAY), 66);
-    let thief = member(addr, TlsMode::Require, &thief).await;
-    let plain = member(addr, TlsMode::Off, &ca.stranger()).await;
+    let thief = member_at(addr, TlsMode::Require, &thief, 1002).await;
+    let plain = member_at(addr, TlsMode::Off, &ca.stranger(), 1003).await;
     files.revoke(&ca, &[66]);
     handle.look_at_certificates();
     until_refused(&handle, Cause::Revoked, 1).await;
@@ -264,6 +272,33 @@ async fn an_advertised_address_is_believed_of_a_machine_with_a_certificate_only(
         let (_caller, welcome) = greet_as(link, Some(peer)).await.unwrap();
         assert_eq!(welcome.unwrap().your_address, told);
     }
+}
+
+/// The id of a peer is told to others, and one of them could use it.
+#[tokio::test]
+async fn a_peer_is_told_with_its_node_and_no_other_node_has_its_id() {
+    let ca = Ca::new();
+    let (addr, _) = start(&Files::new(&ca).config(TlsMode::Prefer));
+    let owner = member(addr, TlsMode::Require, &ca.member("web-1")).await;
+    let entry = Announce {
+        key: SwarmKey { resource: ResourceId([1; 32]), digest: ListDigest([1; 32]) },
+        stage: Stage::Seeding,
+        have: 4,
+        count: ChunkCount::new(4).unwrap(),
+        peers_wanted: 0,
+        names: Vec::new(),
+        bytes: None,
+    };
+    owner.announce(vec![entry], SOON).await.unwrap().unwrap();
+    for (mode, setup) in [(TlsMode::Require, ca.member("web-2")), (TlsMode::Off, ca.stranger())] {
+        let (_caller, answer) = greet(dial(addr, mode, &setup).await.unwrap(), 1001).await.unwrap();
+        let Err(TrackerError::Malformed(why)) = answer else { panic!("{answer:?}") };
+        assert_eq!(why, "the id in the hello belongs to the machine web-1");
+    }
+    // Its second connection, for example after the first one was lost unnoticed.
+    let again = member(addr, TlsMode::Require, &ca.member("web-1")).await;
+    let peers = again.peers_of(ResourceId([1; 32]), SOON).await.unwrap().unwrap();
+    assert_eq!(peers.iter().map(|peer| peer.node.as_ref().unwrap().as_str()).collect::<Vec<_>>(), ["web-1"]);
 }
 
 /// A tracker whose files are wrong runs, says so, serves nobody, and comes back by itself.

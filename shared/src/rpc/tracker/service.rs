@@ -147,7 +147,7 @@ impl Message for TrackerRequest {
 
 impl Message for TrackerResponse {
     const BODY_BYTES_MAX: usize = PAGE_HASHES as usize * 32;
-    const HEAD_BYTES_MAX: usize = 2 << 20; // 256 publications in a listing
+    const HEAD_BYTES_MAX: usize = 3 << 20; // 4,096 peers with long names in the answer to an announce
 
     fn payload(&mut self) -> Option<&mut Payload> {
         match self {

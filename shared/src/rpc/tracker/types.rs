@@ -3,6 +3,7 @@
 use super::not_allowed::NotAllowed;
 use crate::chunk::ChunkCount;
 use crate::id::{PeerId, ResourceId, SwarmKey};
+use crate::identity::NodeName;
 use crate::name::ResourceName;
 use crate::rpc::message::Payload;
 use crate::signature::SignatureText;
@@ -124,6 +125,8 @@ pub struct PeerEntry {
     pub zone: String,
     /// The host name that it reported, empty if none. Always empty in the answer to an announce.
     pub host: String,
+    /// The node that its certificate names, if it showed one to the tracker. Whoever dials it demands this node.
+    pub node: Option<NodeName>,
 }
 
 /// A resource of a peer.
@@ -324,6 +327,8 @@ pub struct FleetMachine {
     pub still_ms: u64,
     /// The host name that it reported, empty if none.
     pub host: String,
+    /// The node that its certificate names, if it showed one to the tracker.
+    pub node: Option<NodeName>,
 }
 
 /// Whether a machine takes part in a swarm.

@@ -247,7 +247,10 @@ fn list_name(input: &mut Unstructured<'_>) -> Result<ResourceName> {
 fn who(input: &mut Unstructured<'_>) -> Result<Who> {
     let number = input.int_in_range(1..=6)?;
     let addr = SocketAddr::new(Ipv4Addr::new(10, 0, 0, number).into(), 7987);
-    Ok(Who { addr, peer_id: PeerId([input.int_in_range(0..=2)?; 16]), zone: "".into(), host: "".into() })
+    let node =
+        input.choose(&[None, Some("web-1"), Some("web-2")])?.map(|name| name.parse().expect("it is a name"));
+    let peer_id = PeerId([input.int_in_range(0..=2)?; 16]);
+    Ok(Who { addr, peer_id, zone: "".into(), host: "".into(), node })
 }
 
 /// A resource with its chunks; sometimes its digest is a lie.

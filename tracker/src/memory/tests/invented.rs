@@ -12,6 +12,7 @@ pub(super) fn at(ip: [u8; 4], port: u16) -> Who {
         peer_id: PeerId(id),
         zone: "".into(),
         host: "".into(),
+        node: None,
     }
 }
 

@@ -9,6 +9,7 @@ mod invented;
 mod names;
 mod nat;
 mod newest;
+mod owners;
 mod pure;
 mod ranks;
 mod rollout;
@@ -132,6 +133,7 @@ fn peer(number: u16) -> Who {
         peer_id: PeerId([low; 16]),
         zone: "".into(),
         host: format!("pc-{number}").into(),
+        node: None,
     }
 }
 

@@ -92,6 +92,18 @@ fn the_examples_of_publishing_are_what_is_sent() {
         by: "10.0.0.9:7987".parse().unwrap(),
         shared_ago_ms: Some(720_000),
     };
+    let peer = tracker::PeerEntry {
+        addr: "10.0.0.9:7987".parse().unwrap(),
+        peer_id: PeerId(std::array::from_fn(|at| 0xf0 + at as u8)),
+        key: publication.key,
+        stage: tracker::Stage::Seeding,
+        have: 1,
+        count: publication.count,
+        zone: "north".to_owned(),
+        host: "pc-9".to_owned(),
+        node: Some("web-1".parse().unwrap()),
+    };
+    answer("peers", TrackerResponse::PeersOf(Ok(vec![peer])));
     answer("taken", TrackerResponse::PublishWhole(Ok(vec![Err(tracker::TrackerError::Taken(other))])));
     let publication = tracker::Publication { signature: Some(SIGNATURE.parse().unwrap()), ..publication };
     let entry = tracker::ListEntry { publication, seeders: 2, leechers: 1 };

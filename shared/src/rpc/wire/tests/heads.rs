@@ -72,9 +72,9 @@ fn any_stage() -> impl Strategy<Value = Stage> {
 }
 
 fn any_entry() -> impl Strategy<Value = PeerEntry> {
-    let texts = (".{0,16}", ".{0,16}");
+    let texts = (".{0,16}", ".{0,16}", option::of("[a-z0-9]{1,16}"));
     (any_addr(), any::<[u8; 16]>(), any_key(), any_stage(), any::<u32>(), any_count(), texts).prop_map(
-        |(addr, id, key, stage, have, count, (zone, host))| PeerEntry {
+        |(addr, id, key, stage, have, count, (zone, host, node))| PeerEntry {
             addr,
             peer_id: PeerId(id),
             key,
@@ -83,6 +83,7 @@ fn any_entry() -> impl Strategy<Value = PeerEntry> {
             count,
             zone,
             host,
+            node: node.map(|node| node.parse().unwrap()),
         },
     )
 }
