@@ -36,7 +36,9 @@ pub mod fuzz;
 mod get;
 mod goal;
 pub mod human;
+mod identity;
 mod info;
+mod join;
 mod kept;
 mod layout;
 mod leftovers;
@@ -142,6 +144,8 @@ async fn run_with_daemon(cli: &Cli, output: &mut Output) -> Result<(), Error> {
         Command::Verify(args) => verify::verify(args, global, output).await,
         Command::Unpublish(args) => unpublish::unpublish(args, global, output).await,
         Command::Remove(args) => remove::remove(args, global, output).await,
+        Command::Join(args) => join::join(args, global, output).await,
+        Command::Identity => identity::identity(global, output).await,
         Command::Doctor => doctor::doctor(global, output).await,
         Command::Limit(args) => limit::limit(args, global, output).await,
         Command::Tracker(TrackerCommand::List(args)) => tracker::list(args, global, output).await,

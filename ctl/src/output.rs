@@ -198,7 +198,8 @@ impl Output {
         let mut pasteable = parts.next().unwrap_or_default().to_owned();
         for part in parts {
             pasteable.push_str("`ttctl ");
-            if !part.starts_with("--") {
+            // `ttctl ca` needs no daemon, and is often meant for another machine.
+            if !part.starts_with("--") && !part.starts_with("ca ") {
                 pasteable.push_str(&format!("{} ", self.which_daemon));
             }
             pasteable.push_str(part);
@@ -420,6 +421,7 @@ mod tests {
             pasteable("`ttctl list` shows it, `ttctl --directory /a remove x` ends it"),
             "`ttctl --directory '/srv/my files' list` shows it, `ttctl --directory /a remove x` ends it"
         );
+        assert_eq!(pasteable("`ttctl ca token` prints it"), "`ttctl ca token` prints it");
         assert_eq!(
             Output::to(io::sink(), &Global::default()).pasteable("see `ttctl list`"),
             "see `ttctl list`"

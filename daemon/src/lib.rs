@@ -20,6 +20,7 @@ mod control;
 mod descriptors;
 mod driver;
 mod entropy;
+mod identity;
 mod inbox;
 mod jobs;
 mod library;

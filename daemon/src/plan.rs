@@ -1,8 +1,9 @@
 //! Everything that is settled before the daemon does anything: command line, configuration and default places together.
 
 use crate::cli::Args;
+use crate::identity::ConfiguredTls;
 use crate::limits::Both;
-use crate::store::Publisher;
+use crate::store::{Credentials, Publisher};
 use crate::trust::{Policy, Rule};
 use shared::host::accounts::{LookupError, group_id};
 use shared::host::certificates;
@@ -35,6 +36,10 @@ pub struct Plan {
     pub has_own_folder: bool,
     /// The control socket.
     pub socket: PathBuf,
+    /// Where this machine's key and certificate are kept.
+    pub credentials: Credentials,
+    /// What the configuration says of TLS.
+    pub tls: ConfiguredTls,
     /// The mode and group of finished files. The group is `None` also while its number is unknown.
     pub publisher: Publisher,
     /// Why the number of the group that `file_group` names could not be looked up, if that failed.
@@ -65,6 +70,13 @@ impl Plan {
         let folder = places.shared_folder(args.folder.as_deref(), config.directory.as_deref());
         let socket =
             places.daemon_socket(args.socket.as_deref(), args.folder.as_deref(), config.socket.as_deref());
+        let credentials = Credentials::at(places.identity(args.folder.as_deref()));
+        let tls = ConfiguredTls { trackers: config.trackers.clone(), ..ConfiguredTls::default() };
+        if config.trackers.is_empty()
+            && let Ok(Some(joined)) = credentials.joined()
+        {
+            config.trackers = vec![joined.tracker];
+        }
         let mut publisher = Publisher { mode: config.file_mode.bits(), group: None };
         let mut group_unknown = None;
         if let Some(name) = &config.file_group {
@@ -85,6 +97,8 @@ impl Plan {
             is_folder_named,
             has_own_folder,
             socket,
+            credentials,
+            tls,
             publisher,
             group_unknown,
             policy,

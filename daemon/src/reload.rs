@@ -22,8 +22,8 @@ pub struct Reloader {
     pub args: Args,
     /// The configuration that is in force.
     pub running: DaemonConfig,
-    /// The number of the group of finished files that is in force.
-    pub file_group: Option<u32>,
+    /// The mode and group of finished files that are in force.
+    pub publisher: Publisher,
     /// Holds the rate limits and leads to the driver.
     pub limits: Arc<LimitBook>,
     /// Where the driver listens.
@@ -55,6 +55,23 @@ impl Reloader {
         }
     }
 
+    /// Uses the tracker with which this machine has joined a fleet, if the configuration names none.
+    pub async fn joined(&mut self) {
+        let known = self.context.membership.known();
+        let Some(joined) = known.joined.as_ref().filter(|_| known.configured.trackers.is_empty()) else {
+            return;
+        };
+        let trackers = vec![joined.tracker.clone()];
+        if self.running.trackers == trackers {
+            return;
+        }
+        tracing::info!(tracker = %joined.tracker, "this machine uses the tracker with which it joined");
+        self.running.trackers.clone_from(&trackers);
+        self.configured.send_modify(|configured| configured.trackers = trackers);
+        let settings = settings(&self.running, self.neighbours_max);
+        self.context.tell(Input::Settled(settings, self.publisher.clone())).await;
+    }
+
     /// If the group's lookup failed and the configuration still names the same group, keeps the number that was found
     /// before.
     fn keep_group(&self, mut plan: Plan) -> Result<Plan, StartError> {
@@ -63,7 +80,7 @@ impl Reloader {
                 return Err(error);
             }
             tracing::warn!(error = %error.message, "finished files get the same group as before");
-            plan.publisher.group = self.file_group;
+            plan.publisher.group = self.publisher.group;
         }
         Ok(plan)
     }
@@ -74,17 +91,18 @@ impl Reloader {
         let changed = self.running.changed(&config);
         self.logging.set_filter(&config.log_level);
         self.context.trust.configure(plan.policy);
+        let membership = self.context.membership.clone();
+        let _ = jobs::run(move || membership.configure(plan.tls)).await; // it reads files
         self.limits.configured(plan::limits(&config));
         self.keeper.configure(config.tls, plan::certificates(&config));
         self.context.served.send_replace(config.allow_networks.clone());
         self.configured.send_replace(configured(&config, &plan.publisher, &plan.files));
-        let group = plan.publisher.group;
+        self.publisher = plan.publisher.clone();
         self.context.advertised.send_if_modified(|advertised| {
             std::mem::replace(advertised, config.advertise.clone()) != config.advertise
         });
         self.context.tell(Input::Settled(settings(&config, self.neighbours_max), plan.publisher)).await;
         self.running = config;
-        self.file_group = group;
         program::reloaded(&plan.files, &changed, &waiting);
     }
 }

@@ -5,6 +5,7 @@ use crate::cli::Args;
 use crate::descriptors::Descriptors;
 use crate::entropy;
 use crate::inbox::Context;
+use crate::jobs;
 use crate::limits::Both;
 use crate::net::{Listener, Network, Ways};
 use crate::peer::room::Caps;
@@ -12,6 +13,7 @@ use crate::peer::server as peer;
 use crate::plan::{self, Plan};
 use crate::reload::{self, Reloader};
 use crate::store::Home;
+use crate::tracker::enrol;
 use crate::watchdog;
 use shared::host::doors::Keeper;
 use shared::host::logging::{self, Logging};
@@ -114,6 +116,11 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
         settings: reload::settings(config, shares.links),
         policy: plan.policy.clone(),
     });
+    let (membership, credentials, tls) =
+        (assembled.context.membership.clone(), plan.credentials.clone(), plan.tls.clone());
+    jobs::run(move || membership.open(credentials, tls))
+        .await
+        .map_err(|error| failed("cannot start", &error))?;
     if let Some(error) = &plan.key_unread {
         tracing::error!(error = %error.message, "what needs a signature by this key is refused");
     }
@@ -128,12 +135,13 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
     running.beside(peer::accept(context.clone(), peers, caps));
     running.beside(reception.accept(callers));
     running.beside(watchdog::watch(service.clone(), context.clone()));
+    running.beside(enrol::run(context.clone()));
     log_ready(&plan, listen, &context);
     say_ready(&service, &context).await;
     let mut reloader = Reloader {
         args,
         running: plan.config,
-        file_group: plan.publisher.group,
+        publisher: plan.publisher,
         limits,
         context,
         keeper,
@@ -157,9 +165,14 @@ async fn until_signal(
     reloader: &mut Reloader,
     service: &Service,
 ) -> Result<&'static str, StartError> {
+    let mut known = reloader.context.membership.subscribe();
     loop {
         let heard = tokio::select! {
             heard = signals.next() => heard,
+            Ok(()) = known.changed() => {
+                reloader.joined().await;
+                continue;
+            }
             died = &mut *driver => return Err(match died {
                 Ok(Some(why)) => failed("ttd must be restarted", &why),
                 died => failed("the driver stopped unexpectedly", &format!("{died:?}")),

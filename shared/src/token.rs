@@ -112,7 +112,7 @@ impl fmt::Debug for Secret {
 }
 
 /// A whole token. It has no `Display`, so that its secret does not get into a message by accident; [`Token::text`] has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Token {
     /// The authority that the tracker must have.
     pub pin: Pin,

@@ -78,8 +78,7 @@ pub struct CaInitArgs {
 /// `ttctl ca token`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Prints the command line with which a machine is to join. This version of ttctl
-has no `join` yet: until then, `ttctl ca issue` makes a machine's certificate.
+Prints the command line with which a machine joins: run it there.
 
 The token is a secret until it is used up or has expired. It is shown only once.
 Each machine has the name that it joins with, and the groups of the token.

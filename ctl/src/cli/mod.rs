@@ -9,6 +9,7 @@ mod events;
 mod fleet;
 mod get;
 mod global;
+mod join;
 mod limit;
 mod list;
 mod names;
@@ -39,6 +40,7 @@ pub use events::EventsArgs;
 pub use fleet::FleetArgs;
 pub use get::GetArgs;
 pub use global::Global;
+pub use join::JoinArgs;
 pub use limit::LimitArgs;
 pub use list::ListArgs;
 pub use peers::PeersArgs;
@@ -183,6 +185,16 @@ pub enum Command {
     /// Sign manifests with a key of minisign
     #[command(override_usage = "ttctl sign -s KEY NAME|MANIFEST...")]
     Sign(SignArgs),
+    /// Make this machine a member of a closed fleet, with a token
+    #[command(
+        override_usage = "ttctl join TOKEN --tracker URL [--node NAME] [--replace]\n       ttctl join --token-file FILE --tracker URL [--node NAME] [--replace]"
+    )]
+    Join(JoinArgs),
+    /// Show who this machine is in a closed fleet
+    ///
+    /// The exit code is 0 if it has a certificate that counts, and 4 if it has none or if something is wrong with it.
+    #[command(override_usage = "ttctl identity")]
+    Identity,
     /// Say which machines belong to a closed fleet; needs no ttd
     #[command(subcommand)]
     Ca(CaCommand),

@@ -25,6 +25,7 @@ use std::time::Duration;
 use tarpc::context::Context;
 use tempfile::TempDir;
 pub(crate) use trouble::Trouble;
+pub(super) use values::identity;
 pub(super) use values::{State_, accepted, refused, status};
 use values::{info, listed};
 
@@ -77,6 +78,8 @@ pub(super) struct State {
     /// The tracker of each question.
     pub(super) asked: Vec<Option<TrackerUrl>>,
     pub(super) trouble: Trouble,
+    pub(super) joins: Vec<JoinRequest>,
+    pub(super) identity: Option<Result<IdentityReport, ControlError>>,
 }
 
 impl Fake {
@@ -352,6 +355,15 @@ impl Control for Service {
             file: "/limits.toml".into(),
             overridden_by: Vec::new(),
         })
+    }
+
+    async fn join(self, context: Context, request: JoinRequest) -> Result<IdentityReport, ControlError> {
+        self.state().joins.push(request);
+        self.identity(context).await
+    }
+
+    async fn identity(self, _: Context) -> Result<IdentityReport, ControlError> {
+        self.state().identity.clone().unwrap_or_else(|| Ok(identity()))
     }
 
     async fn examine(self, _: Context) -> Result<Examined, ControlError> {

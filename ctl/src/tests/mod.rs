@@ -3,6 +3,7 @@
 mod fake;
 mod files;
 mod flows;
+mod identity;
 mod json;
 mod moves;
 mod restarts;

@@ -2,15 +2,18 @@
 
 use shared::chunk::ChunkCount;
 use shared::id::{ListDigest, PeerId, ResourceId, SwarmKey};
+use shared::identity::Role;
 use shared::name::ResourceName;
 use shared::rpc::PROTOCOL_VERSION;
 pub use shared::rpc::control::State as State_;
 use shared::rpc::control::{
-    Accepted, ControlError, DaemonInfo, Direction, ErrorKind, FileEvent, Happened, Happening, Limit, Limits,
-    Overview, PeerInfo, ResourceStatus, TlsState, TrackerEvent, TrackerStatus, Unpublished,
+    Accepted, Certificate, ControlError, DaemonInfo, Direction, ErrorKind, FileEvent, Happened, Happening,
+    IdentityOrigin, IdentityReport, Limit, Limits, ModeOrigin, Overview, PeerInfo, ResourceStatus,
+    TlsState, TrackerEvent, TrackerStatus, Unpublished,
 };
 use shared::rpc::tracker::{ListEntry, Publication};
 use shared::tls_mode::TlsMode;
+use shared::token::Pin;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -38,6 +41,30 @@ pub fn accepted(name: &str, resource: ResourceId, complete: bool) -> Accepted {
 
 pub fn refused(message: &str) -> ControlError {
     ControlError { kind: ErrorKind::Refused, message: message.to_owned(), hint: None }
+}
+
+/// Who a machine is that joined a fleet.
+pub fn identity() -> IdentityReport {
+    IdentityReport {
+        origin: IdentityOrigin::Joined,
+        mode: TlsMode::Require,
+        mode_origin: ModeOrigin::Joined,
+        file: Some("/var/lib/ttd/identity/identity.pem".into()),
+        certificate: Some(Certificate {
+            node: "web-1".parse().unwrap(),
+            roles: vec![Role::Peer],
+            groups: vec!["web".parse().unwrap()],
+            not_before_s: 1_800_000_000,
+            not_after_s: 1_807_776_000,
+        }),
+        authorities: vec![Pin(*b"sixteen bytes of")],
+        tracker: Some("tt://hub.example".parse().unwrap()),
+        renewal_s: Some(1_805_184_000),
+        revoked_list: Some(3),
+        now_s: 1_800_086_400,
+        fault: None,
+        hint: None,
+    }
 }
 
 /// An entry of a tracker's list.

@@ -218,6 +218,42 @@ fn what_shells_are_told() {
 }
 
 #[test]
+fn who_this_machine_is() {
+    const TOKEN: &str = "tt1.edmqgx35cnq20rksehjq683fcr.csmqcs9n.c4g76sb3e9jq8839egg6jws0447v";
+    let name_taken = || {
+        let hint = "choose another name, or revoke the other key (`ttctl ca revoke web-1`)";
+        ControlError {
+            hint: Some(hint.to_owned()),
+            ..refused("tt://hub.example: web-1 belongs to another key")
+        }
+    };
+    for columns in WIDTHS {
+        let machine = Machine::empty();
+        see(&machine, "identity", columns, &["identity"]);
+        std::fs::write(machine.home.path().join("token"), TOKEN).unwrap();
+        let path = machine.home.path().join("token");
+        let join = ["join", "--token-file", path.to_str().unwrap(), "--tracker", "tt://hub.example"];
+        let ended = machine.run_with(columns, crate::pty::TALL, &[], &join).end();
+        compare(
+            &ended,
+            "join",
+            columns,
+            &["join", "--token-file", "token", "--tracker", "tt://hub.example"],
+            "",
+        );
+        machine.fake.state().identity = Some(Err(name_taken()));
+        let ended = machine.run_with(columns, crate::pty::TALL, &[], &join).end();
+        compare(
+            &ended,
+            "join-taken",
+            columns,
+            &["join", "--token-file", "token", "--tracker", "tt://hub.example"],
+            "",
+        );
+    }
+}
+
+#[test]
 fn the_help_of_each_verb() {
     let machine = Machine::empty();
     let ttctl = ctl::cli::Cli::command();

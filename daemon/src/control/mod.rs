@@ -7,6 +7,7 @@ mod crowd;
 mod diary;
 mod examine;
 mod get;
+mod identity;
 mod imports;
 mod limit;
 mod look_up;

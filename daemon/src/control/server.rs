@@ -7,6 +7,7 @@ use super::common::ControlServer;
 use super::diary::{self, told};
 use super::examine::examine;
 use super::get::get_named;
+use super::identity::{identity, join};
 use super::imports::{self, Imports, Part};
 use super::limit;
 use super::look_up::shown;
@@ -26,9 +27,9 @@ use shared::manifest::{Manifest, Parser};
 use shared::name::ResourceName;
 use shared::rpc::control::{
     Accepted, Control, ControlError, DaemonInfo, ErrorKind, EventPage, Examined, Foreign, GetRequest,
-    GetWhat, Keep, LimitChange, LimitsKept, ManifestPart, Overview, Page, PeerInfo, Rejection,
-    ResourceStatus, ShareRequest, SignRequest, TaskId, TaskState, TrackerAnswer, TrackerExamined,
-    Unpublished, Watched,
+    GetWhat, IdentityReport, JoinRequest, Keep, LimitChange, LimitsKept, ManifestPart, Overview, Page,
+    PeerInfo, Rejection, ResourceStatus, ShareRequest, SignRequest, TaskId, TaskState, TrackerAnswer,
+    TrackerExamined, Unpublished, Watched,
 };
 use shared::rpc::local::Credentials;
 use shared::rpc::tracker::{Fleet, FleetPlace, ListEntry, Lookup, PeerEntry, ResourceEntry};
@@ -363,6 +364,15 @@ impl Control for CallerSession {
     async fn manifest(self, _: CallContext, what: String, part: u32) -> Result<ManifestPart, ControlError> {
         let _permit = self.callers.reads.turn(self.who.uid).await;
         manifest_part(&self.requests, what, part).await
+    }
+
+    async fn join(self, _: CallContext, request: JoinRequest) -> Result<IdentityReport, ControlError> {
+        let by = self.wanted_by().await;
+        join(&self.server.context, request, &by).await
+    }
+
+    async fn identity(self, _: CallContext) -> Result<IdentityReport, ControlError> {
+        identity(&self.server.context).await
     }
 
     async fn sign(self, _: CallContext, request: SignRequest) -> Result<TaskId, ControlError> {

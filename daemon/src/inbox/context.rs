@@ -7,6 +7,7 @@ use crate::board::bans::{Bans, Rejections};
 use crate::board::events::EventBoard;
 use crate::board::handshakes::Handshakes;
 use crate::board::news::NewsBoard;
+use crate::identity::Membership;
 use crate::net::{Stream, Ways};
 use crate::snapshot::Snapshot;
 use crate::throttle::{Bucket, LinkLimits};
@@ -67,6 +68,8 @@ pub struct Context {
     pub events: EventBoard,
     /// Whose signatures count.
     pub trust: Arc<Trust>,
+    /// Who this machine is.
+    pub membership: Arc<Membership>,
     /// How other machines are reached.
     ways: Ways,
     /// [`KNOCKS_MAX`] permits for knocks.
@@ -107,6 +110,7 @@ impl Context {
             snapshots: watch::Sender::default(),
             events: EventBoard::default(),
             trust: Arc::default(),
+            membership: Arc::default(),
             ways: ways.into(),
             knocks: Arc::new(Semaphore::new(KNOCKS_MAX)),
             inputs,

@@ -20,6 +20,8 @@
 //!     data.part                         the chunks, until the resource is published
 //! ```
 //!
+//! Beside the shared directory, in ttd's own state, is what this machine joined a fleet with (`credentials`).
+//!
 //! Each of our small files is written by rename, begins with its version and ends with its checksum. They only save
 //! work: a torn, empty or missing one is rebuilt from the data, and the data is never changed to match them. A file of a later version
 //! is left untouched.
@@ -31,6 +33,7 @@
 mod assemble;
 mod atomic;
 mod chunk_set;
+mod credentials;
 mod disk;
 mod doubts;
 mod dress_tree;
@@ -88,6 +91,7 @@ mod trust_file;
 mod undo;
 
 pub use assemble::Donors;
+pub use credentials::{Credentials, Joined};
 #[cfg_attr(
     not(any(test, feature = "fuzz")),
     expect(unused_imports, reason = "tests put another one in its place")

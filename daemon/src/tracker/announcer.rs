@@ -6,6 +6,7 @@ mod taking_back;
 
 use super::advertise;
 use super::dates::Dates;
+use super::enrol::revocations;
 use super::entry::{AnnouncedEntry, Announcing, Asking, NamedManifest, NotPublished};
 use super::fitting::fitting;
 use super::health::{Health, Trouble};
@@ -17,7 +18,7 @@ use super::session::{CALL_TIMEOUT, Session};
 use super::to_unpublish::ToUnpublish;
 use crate::entropy;
 use crate::inbox::Context;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{FuturesUnordered, StreamExt};
 use shared::host::config::HostPort;
 use shared::id::{ResourceId, SwarmKey};
@@ -324,6 +325,8 @@ impl Announcer {
             self.recovered(); // nothing is announced, so nothing can be refused
         }
         let (inbox, mut calls) = (self.inbox.clone(), Calls::default());
+        let context = self.context.clone();
+        let mut following = Box::pin(revocations::follow(&context, session.caller.clone()).fuse());
         loop {
             self.take_orders();
             if self.advertised.has_changed().unwrap_or_default() {
@@ -342,6 +345,7 @@ impl Announcer {
                     }
                 }
                 () = inbox.wait() => {}
+                () = &mut following => {}
                 () = tokio::time::sleep(next_due) => {}
                 trouble = session.ended() => return trouble,
             }

@@ -119,7 +119,7 @@ impl Session {
     }
 }
 
-fn ended(end: Result<LinkEnd, tokio::task::JoinError>) -> Trouble {
+pub(super) fn ended(end: Result<LinkEnd, tokio::task::JoinError>) -> Trouble {
     match end {
         Ok(LinkEnd::Malformed(what)) => Trouble::Nonsense(format!("protocol error: {what}")),
         Ok(LinkEnd::Closed) => Trouble::Unreachable("connection closed".to_owned()),
@@ -128,7 +128,7 @@ fn ended(end: Result<LinkEnd, tokio::task::JoinError>) -> Trouble {
     }
 }
 
-async fn resolve(url: &TrackerUrl) -> Result<Vec<SocketAddr>, Trouble> {
+pub(super) async fn resolve(url: &TrackerUrl) -> Result<Vec<SocketAddr>, Trouble> {
     let lookup = tokio::net::lookup_host((url.host(), url.port()));
     match tokio::time::timeout(CALL_TIMEOUT, lookup).await {
         Ok(Ok(addresses)) => Ok(addresses.take(ADDRESSES_MAX).collect()),

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 const STATE: &str = "/var/lib/tinytorrent";
 /// The tracker's state directory on a machine.
 pub const TRACKER_STATE: &str = "/var/lib/tt-tracker";
+/// The state of the daemon itself, beside the shared directory.
+const DAEMON_STATE: &str = "/var/lib/ttd";
 const RUNTIME: &str = "/run/tinytorrent";
 const CONFIGURATION: &str = "/etc/tinytorrent";
 
@@ -40,6 +42,8 @@ pub struct UserPlaces {
     pub config: PathBuf,
     /// For the shared directory.
     pub data: PathBuf,
+    /// For the state of the user's own daemon.
+    pub state: PathBuf,
     /// For the state of the user's own tracker.
     pub tracker: PathBuf,
     /// For the control socket.
@@ -53,6 +57,7 @@ impl Places {
         let user = ProjectDirs::from("", "", "tinytorrent").map(|dirs| UserPlaces {
             config: dirs.config_dir().to_owned(),
             data: dirs.data_dir().to_owned(),
+            state: dirs.state_dir().unwrap_or(dirs.data_local_dir()).to_owned(),
             tracker: dirs.data_dir().with_file_name("tt-tracker"),
             // Without a session ($XDG_RUNTIME_DIR) there is no runtime directory. The state directory keeps the socket
             // longer than needed, but is equally private.
@@ -120,6 +125,18 @@ impl Places {
         sockets
     }
 
+    /// The directory of the daemon's key and certificate: below the private directory of a DIRECTORY that the command line
+    /// names, so that two such daemons are two machines for others; or `identity` in the daemon's own state, which is the
+    /// second directory of systemd's list.
+    pub fn identity(&self, cli_folder: Option<&Path>) -> PathBuf {
+        let state = match (cli_folder, &self.state_directory) {
+            (Some(folder), _) => private_dir(folder),
+            (None, Some(list)) => second(list).unwrap_or_else(|| private_dir(&first(list))),
+            (None, None) => self.place(&None, DAEMON_STATE, |user| &user.state),
+        };
+        state.join("identity")
+    }
+
     /// The directory of the certificate authority: `--dir`, or `ca` in the tracker's state directory.
     pub fn authority(&self, cli: Option<&Path>) -> PathBuf {
         match cli {
@@ -158,13 +175,20 @@ pub fn folder_socket(folder: &Path) -> PathBuf {
     private_dir(folder).join(SOCKET)
 }
 
-/// systemd gives a list when a unit names several directories; the first is ours.
+/// systemd gives a list when a unit names several directories; most need only the first.
 fn first(list: &OsString) -> PathBuf {
+    nth(list, 0).unwrap_or_default()
+}
+
+fn second(list: &OsString) -> Option<PathBuf> {
+    nth(list, 1)
+}
+
+fn nth(list: &OsString, at: usize) -> Option<PathBuf> {
     use std::os::unix::ffi::OsStrExt;
 
-    let bytes = list.as_bytes();
-    let end = bytes.iter().position(|byte| *byte == b':').unwrap_or(bytes.len());
-    PathBuf::from(std::ffi::OsStr::from_bytes(&bytes[..end]))
+    let path = list.as_bytes().split(|byte| *byte == b':').nth(at)?;
+    Some(PathBuf::from(std::ffi::OsStr::from_bytes(path)))
 }
 
 #[cfg(test)]
@@ -175,6 +199,7 @@ mod tests {
         let user = UserPlaces {
             config: "/h/c".into(),
             data: "/h/d".into(),
+            state: "/h/s".into(),
             tracker: "/h/t".into(),
             runtime: "/h/r".into(),
         };
@@ -222,6 +247,21 @@ mod tests {
         for (places, dir) in cases {
             assert_eq!(places.authority(None), Path::new(dir));
             assert_eq!(places.authority(Some(Path::new("/a"))), Path::new("/a"));
+        }
+    }
+
+    #[test]
+    fn a_machines_key_is_not_in_the_directory_that_it_shares() {
+        let alone = Places { state_directory: Some("/var/lib/tt".into()), ..user() };
+        let cases = [
+            (user(), "/h/s/identity"),
+            (root(), "/var/lib/ttd/identity"),
+            (unit(), "/other/identity"),
+            (alone, "/var/lib/tt/.tinytorrent/identity"),
+        ];
+        for (places, dir) in cases {
+            assert_eq!(places.identity(None), Path::new(dir));
+            assert_eq!(places.identity(Some(Path::new("/f"))), Path::new("/f/.tinytorrent/identity"));
         }
     }
 

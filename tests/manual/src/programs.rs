@@ -32,6 +32,13 @@ pub(crate) fn ttd() -> Page {
          is stopped; unfinished downloads are then lost.",
     );
     page.term(
+        "/var/lib/ttd/identity",
+        "The key and the certificate of this machine, if `ttctl join` made it a member of a closed fleet, and whom it \
+         believes. Only ttd may read it. It is the second directory in $STATE_DIRECTORY if that names two; other users \
+         have it in ~/.local/state/tinytorrent, and a daemon with a DIRECTORY on its command line in \
+         DIRECTORY/.tinytorrent. Do not copy it to other machines.",
+    );
+    page.term(
         "/run/tinytorrent/ttd.sock",
         "The control socket of the machine's daemon. The members of the group tinytorrent may write to it, and so \
          control ttd. A daemon with a DIRECTORY on its command line has its socket in DIRECTORY/.tinytorrent, a \

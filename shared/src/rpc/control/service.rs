@@ -5,6 +5,7 @@ use super::events::EventPage;
 use super::examine::Examined;
 use super::foreign::Foreign;
 use super::get::{Accepted, GetRequest};
+use super::identity::{IdentityReport, JoinRequest};
 use super::info::{DaemonInfo, Overview};
 use super::limit::{Keep, LimitChange, LimitsKept};
 use super::peers::PeerInfo;
@@ -148,6 +149,12 @@ pub trait Control {
     /// Adds a signature to what is shared here. Returns a task, which ends as that of a share when the trackers have the
     /// signature.
     async fn sign(request: SignRequest) -> Result<TaskId, ControlError>;
+
+    // -- who this machine is
+    /// Joins a closed fleet: makes a key, and has the tracker's authority certify it. Returns when the certificate is in use.
+    async fn join(request: JoinRequest) -> Result<IdentityReport, ControlError>;
+    /// Who this machine is by its certificate, and what is wrong with that.
+    async fn identity() -> Result<IdentityReport, ControlError>;
 }
 
 calls! {
@@ -229,6 +236,10 @@ calls! {
     manifest / Manifest(what: String, part: u32) -> Result<ManifestPart, ControlError>;
     /// See [`Control::sign`].
     sign / Sign(request: SignRequest) -> Result<TaskId, ControlError>;
+    /// See [`Control::join`].
+    join / Join(request: JoinRequest) -> Result<IdentityReport, ControlError>;
+    /// See [`Control::identity`].
+    identity / Identity() -> Result<IdentityReport, ControlError>;
 }
 
 impl Message for ControlRequest {

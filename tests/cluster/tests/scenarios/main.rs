@@ -20,6 +20,7 @@ mod hostile_trees;
 mod info;
 mod input;
 mod invented;
+mod join;
 mod lifecycle;
 mod local;
 mod logs;

@@ -177,6 +177,7 @@ fn the_methods_numbers_are_those_of_the_code() {
                 &tracker,
                 &publication(),
                 &signed(),
+                &join_request(),
                 &joining(),
             ];
             let decode = |filling| read::<Req>(number, filling);
@@ -198,6 +199,9 @@ fn the_methods_numbers_are_those_of_the_code() {
         let key = "RWTnOD6m9zm63+WfvYPiAYm/3CJ+0sxD3754KkpTmYwq+ad/NoesNYh7";
         postcard::to_stdvec(&("a", SIGNATURE, key)).unwrap()
     }
+    fn join_request() -> Vec<u8> {
+        [&[0; 37][..], &[6], b"tt://a", &[0; 2]].concat() // a token, and a tracker
+    }
     fn publication() -> Vec<u8> {
         [&[1, b'a'][..], &[0; 70]].concat()
     }
@@ -206,7 +210,7 @@ fn the_methods_numbers_are_those_of_the_code() {
     }
     check::<PeerRequest>("Peer", 6);
     check::<TrackerRequest>("Tracker", 19);
-    check::<ControlRequest>("Control", 34);
+    check::<ControlRequest>("Control", 36);
 }
 
 #[test]
