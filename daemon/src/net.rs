@@ -1,6 +1,7 @@
 //! The connections to other machines: dialing, accepting, and the bytes. All peers and trackers are reached through
 //! here, so that a test can put streams in memory in the place of TCP.
 
+use crate::identity::Membership;
 #[cfg(test)]
 use crate::whole::cable::{Cable, CableListener, Cables};
 use shared::host::doors::Doors;
@@ -21,12 +22,14 @@ pub struct Ways {
     pub network: Network,
     /// Whether connections are encrypted, and who we are.
     pub doors: watch::Receiver<Arc<Doors>>,
+    /// What is kept of who we are.
+    pub membership: Arc<Membership>,
 }
 
 impl From<Network> for Ways {
     /// Without TLS.
     fn from(network: Network) -> Ways {
-        Ways { network, doors: watch::channel(Arc::new(Doors::open())).1 }
+        Ways { network, doors: watch::channel(Arc::new(Doors::open())).1, membership: Arc::default() }
     }
 }
 

@@ -6,7 +6,6 @@ use crate::limits::Both;
 use crate::store::{Credentials, Publisher};
 use crate::trust::{Policy, Rule};
 use shared::host::accounts::{LookupError, group_id};
-use shared::host::certificates;
 use shared::host::config::{ConfigError, DaemonConfig, Files, GroupName, RateLimit, TrustKey};
 use shared::host::environment;
 use shared::host::paths::Places;
@@ -71,7 +70,7 @@ impl Plan {
         let socket =
             places.daemon_socket(args.socket.as_deref(), args.folder.as_deref(), config.socket.as_deref());
         let credentials = Credentials::at(places.identity(args.folder.as_deref()));
-        let tls = ConfiguredTls { trackers: config.trackers.clone(), ..ConfiguredTls::default() };
+        let tls = configured_tls(&config);
         if config.trackers.is_empty()
             && let Ok(Some(joined)) = credentials.joined()
         {
@@ -144,12 +143,14 @@ pub fn limits(config: &DaemonConfig) -> Both<RateLimit> {
     Both { download: config.download_limit, upload: config.upload_limit }
 }
 
-/// Where the key and the certificates are.
-pub fn certificates(config: &DaemonConfig) -> certificates::Places {
-    certificates::Places {
+/// What the configuration says of TLS.
+fn configured_tls(config: &DaemonConfig) -> ConfiguredTls {
+    ConfiguredTls {
+        mode: config.tls,
         identity: config.tls_identity.clone(),
         authorities: config.tls_ca.clone(),
         revoked: config.tls_crl.clone(),
+        trackers: config.trackers.clone(),
     }
 }
 

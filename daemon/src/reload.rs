@@ -8,7 +8,6 @@ use crate::limits::LimitBook;
 use crate::plan::{self, Plan};
 use crate::store::Publisher;
 use shared::host::config::{DaemonConfig, Files};
-use shared::host::doors::Keeper;
 use shared::host::logging::Logging;
 use shared::host::program::{self, StartError};
 use std::path::Path;
@@ -28,8 +27,6 @@ pub struct Reloader {
     pub limits: Arc<LimitBook>,
     /// Where the driver listens.
     pub context: Arc<Context>,
-    /// Looks at the files with keys and certificates.
-    pub keeper: Keeper,
     /// Changes the log's filter.
     pub logging: Logging,
     /// Passes the new configuration on to the control service.
@@ -94,7 +91,6 @@ impl Reloader {
         let membership = self.context.membership.clone();
         let _ = jobs::run(move || membership.configure(plan.tls)).await; // it reads files
         self.limits.configured(plan::limits(&config));
-        self.keeper.configure(config.tls, plan::certificates(&config));
         self.context.served.send_replace(config.allow_networks.clone());
         self.configured.send_replace(configured(&config, &plan.publisher, &plan.files));
         self.publisher = plan.publisher.clone();

@@ -4,6 +4,7 @@ use crate::assemble::{Parts, assemble};
 use crate::cli::Args;
 use crate::descriptors::Descriptors;
 use crate::entropy;
+use crate::identity::{self, Membership, Settled};
 use crate::inbox::Context;
 use crate::jobs;
 use crate::limits::Both;
@@ -75,6 +76,15 @@ fn start(args: Args, service: &Arc<Service>) -> Result<(), StartError> {
     ended
 }
 
+/// Reads what this machine joined a fleet with.
+async fn open_membership(plan: &Plan) -> Result<Arc<Membership>, StartError> {
+    let membership = Arc::new(Membership::default());
+    let (opened, credentials, tls) = (membership.clone(), plan.credentials.clone(), plan.tls.clone());
+    let open = jobs::run(move || opened.open(credentials, tls));
+    open.await.map_err(|error| failed("cannot start", &error))?;
+    Ok(membership)
+}
+
 /// The most threads that move bytes: more of them are not expected to move more.
 const WORKERS_MAX: usize = 8;
 
@@ -100,7 +110,9 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
         SwarmConfig::default().neighbours_max,
     );
     let (peers, listen) = listen_for_peers(&plan).await?;
-    let (keeper, doors) = Keeper::start(config.tls, plan::certificates(config))
+    let membership = open_membership(&plan).await?;
+    let Settled { mode, places } = membership.known().settled.clone();
+    let (keeper, doors) = Keeper::start(mode, places)
         .map_err(|error| failed("cannot start the thread that looks at certificates", &error))?;
     let assembled = assemble(Parts {
         home,
@@ -108,7 +120,7 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
         listen,
         zone: config.zone.as_str().to_owned(),
         advertise: config.advertise.clone(),
-        ways: Ways { network: Network::System, doors },
+        ways: Ways { network: Network::System, doors, membership: membership.clone() },
         served: config.allow_networks.clone(),
         limits: plan::limits(config),
         options: Both { download: args.download_limit, upload: args.upload_limit },
@@ -116,11 +128,6 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
         settings: reload::settings(config, shares.links),
         policy: plan.policy.clone(),
     });
-    let (membership, credentials, tls) =
-        (assembled.context.membership.clone(), plan.credentials.clone(), plan.tls.clone());
-    jobs::run(move || membership.open(credentials, tls))
-        .await
-        .map_err(|error| failed("cannot start", &error))?;
     if let Some(error) = &plan.key_unread {
         tracing::error!(error = %error.message, "what needs a signature by this key is refused");
     }
@@ -135,6 +142,7 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
     running.beside(peer::accept(context.clone(), peers, caps));
     running.beside(reception.accept(callers));
     running.beside(watchdog::watch(service.clone(), context.clone()));
+    running.beside(identity::follow(membership, keeper));
     running.beside(enrol::run(context.clone()));
     log_ready(&plan, listen, &context);
     say_ready(&service, &context).await;
@@ -144,7 +152,6 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
         publisher: plan.publisher,
         limits,
         context,
-        keeper,
         logging,
         configured,
         neighbours_max: shares.links,

@@ -8,8 +8,8 @@ use shared::rpc::PROTOCOL_VERSION;
 pub use shared::rpc::control::State as State_;
 use shared::rpc::control::{
     Accepted, Certificate, ControlError, DaemonInfo, Direction, ErrorKind, FileEvent, Happened, Happening,
-    IdentityOrigin, IdentityReport, Limit, Limits, ModeOrigin, Overview, PeerInfo, ResourceStatus,
-    TlsState, TrackerEvent, TrackerStatus, Unpublished,
+    IdentityOrigin, IdentityReport, Limit, Limits, ModeOrigin, Overview, PeerInfo, ResourceStatus, TlsState,
+    TrackerEvent, TrackerStatus, Unpublished,
 };
 use shared::rpc::tracker::{ListEntry, Publication};
 use shared::tls_mode::TlsMode;

@@ -8,6 +8,10 @@ use shared::host::certificates::Certificates;
 use shared::host::clock::time_of_day;
 use shared::rpc::control::{ControlError, IdentityReport, JoinRequest};
 use shared::wanted::WantedBy;
+use std::time::Duration;
+
+/// How long `join` waits until connections begin with the new certificate, which takes as long as a look at the files.
+const IN_USE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Joins a fleet. The log says who wanted that, and never the token's secret.
 pub async fn join(
@@ -23,6 +27,11 @@ pub async fn join(
         return Err(error);
     }
     let report = identity(context).await?;
+    // The command ends when connections begin with it.
+    if let (Some(certificate), None) = (&report.certificate, &report.fault) {
+        let not_after = Some(certificate.not_after_s);
+        context.doors_become(IN_USE_WITHIN, |doors| doors.not_after == not_after).await;
+    }
     let node = report.certificate.as_ref().map(|certificate| certificate.node.to_string());
     tracing::info!(tracker = %url, token = %id, %by, node, tls = %report.mode, "this machine has joined a fleet");
     Ok(report)

@@ -7,6 +7,7 @@
 //! Nothing here speaks with trackers: `tracker/enrol` joins, renews, and fetches lists of revoked certificates.
 
 mod answer;
+mod follow;
 mod key;
 mod list;
 mod membership;
@@ -18,8 +19,9 @@ mod settled;
 mod tests;
 
 pub use answer::{CLOCKS_DIFFER_S_MAX, Kept, check, node_of_host, pem, pin};
+pub use follow::follow;
 pub use key::Key;
 pub use membership::{Known, Membership, NotKept, Trouble};
 pub use report::report;
 pub use schedule::Schedule;
-pub use settled::ConfiguredTls;
+pub use settled::{ConfiguredTls, Settled};

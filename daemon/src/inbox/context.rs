@@ -94,6 +94,7 @@ impl Context {
     ) -> (Arc<Context>, mpsc::Receiver<Input>, mpsc::UnboundedReceiver<(AskId, AskEnd)>) {
         let (inputs, received) = mpsc::channel(4096);
         let (ended, ended_received) = mpsc::unbounded_channel();
+        let ways = ways.into();
         let context = Context {
             peer_id,
             listen,
@@ -110,8 +111,8 @@ impl Context {
             snapshots: watch::Sender::default(),
             events: EventBoard::default(),
             trust: Arc::default(),
-            membership: Arc::default(),
-            ways: ways.into(),
+            membership: ways.membership.clone(),
+            ways,
             knocks: Arc::new(Semaphore::new(KNOCKS_MAX)),
             inputs,
             ended,
@@ -185,6 +186,12 @@ impl Context {
     /// With what connections begin at this moment.
     pub fn doors(&self) -> Arc<Doors> {
         self.ways.doors.borrow().clone()
+    }
+
+    /// Waits until connections begin with something that fits; for as long as `within` at most.
+    pub async fn doors_become(&self, within: Duration, fits: impl FnMut(&Arc<Doors>) -> bool) {
+        let mut doors = self.ways.doors.clone();
+        let _ = tokio::time::timeout(within, doors.wait_for(fits)).await;
     }
 
     /// Has a connection work until it ends, or until its other side would not be accepted any more. The error says why

@@ -87,7 +87,7 @@ impl Machine {
         let at = listener.local_addr().unwrap();
         let limit = || Bucket::new(RateLimit::None);
         let (publish, doors) = watch::channel(doors);
-        let ways = Ways { network: Network::System, doors };
+        let ways = Ways { network: Network::System, doors, membership: Arc::default() };
         let (context, _, _) = Context::new(PeerId([id; 16]), at, String::new(), (limit(), limit()), ways);
         let caps = Caps { peers_max: 8, strangers_max: 8 };
         let accepting = tokio::spawn(accept(context.clone(), Listener::Tcp(listener), caps));

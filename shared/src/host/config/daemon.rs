@@ -42,10 +42,11 @@ settings! {
         /// A tracker tells it to others only if this machine is in its `advertise_networks`. Empty: the connection's address.
         pub advertise: Option<HostPort> = None,
         /// Whether connections with peers and trackers are encrypted and both sides show certificates: "off"; "prefer" (who
-        /// speaks no TLS is served and asked as well); or "require" (nobody without a valid certificate is).
-        pub tls: TlsMode = TlsMode::Off,
+        /// speaks no TLS is served and asked as well); or "require" (nobody without a valid certificate is). Empty: what the token
+        /// of `ttctl join` said, and "off" on a machine that has not joined.
+        pub tls: Option<TlsMode> = None,
         /// The file with this machine's private key and its certificate, as PEM. Only the user of ttd may be able to read
-        /// it. This file and those of the next two keys are read again within 5 s when they change.
+        /// it. On a machine that has joined a fleet it is not needed. This file and those of the next two keys are read again within 5 s when they change.
         pub tls_identity: Option<PathBuf> = None,
         /// The file with the certificates of the authorities that the certificates of others must be from, as PEM.
         pub tls_ca: Option<PathBuf> = None,
