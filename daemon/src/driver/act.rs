@@ -36,9 +36,9 @@ impl Driver {
             }
             Action::Drop { peer, id, reason } => {
                 tracing::warn!(error = %reason, "peer {peer} is disconnected and refused for a while");
-                self.links.remove(&peer);
+                let node = self.links.remove(&peer).and_then(|link| link.node().cloned());
                 self.context.rejections.count(rejection_of(reason));
-                self.context.bans.dialled(peer, id);
+                self.context.bans.dialled(peer, id, node);
             }
             Action::Subscribe { peer, added, removed } => {
                 let count = |key: SwarmKey| Some((key, self.library.get(key)?.count()));

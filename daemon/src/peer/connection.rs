@@ -5,16 +5,18 @@ use crate::inbox::Context;
 use crate::jobs;
 use crate::net::Stream;
 use crate::throttle::Throttled;
+use sha2::{Digest, Sha256};
 use shared::host::guard::Guest;
-use shared::identity::Role;
+use shared::id::PeerId;
+use shared::identity::{NodeName, Role};
 use shared::rpc::PROTOCOL_VERSION;
 use shared::rpc::control::Rejection;
 use shared::rpc::peer::{HelloRefused, LinkKind, PeerCaller, Welcome, ZONE_BYTES_MAX};
 use shared::rpc::tls::{self, Refusal, Secured};
 use shared::rpc::wire::{self, Ahead, CallError, ClientOptions, LinkEnd, Meter, Sideband};
 use shared::swarm::{DropReason, PeerAddr};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, watch};
 use tokio::task::{JoinError, JoinHandle};
@@ -27,6 +29,8 @@ const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) struct DialedConnection {
     pub(super) caller: PeerCaller,
     pub(super) welcome: Welcome,
+    /// Its name in its certificate, if the connection is encrypted.
+    pub(super) node: Option<NodeName>,
     pub(super) round_trip: Duration,
     pub(super) carrier: JoinHandle<LinkEnd>,
 }
@@ -79,7 +83,10 @@ impl DialedConnection {
         })?;
         let options =
             ClientOptions { meter, sideband: stream.sideband().clone(), ..ClientOptions::default() };
-        let guest = Guest::of(&stream);
+        let (guest, node) = (Guest::of(&stream), stream.who().map(|node| node.name.clone()));
+        if node.as_ref().is_some_and(|node| context.bans.refuses_node(node)) {
+            return Err(DialError::Failed("this node misbehaved and is not asked for a while".to_owned()));
+        }
         let (caller, carrier): (PeerCaller, _) = wire::client(stream, options);
         let carrier = context.while_welcome(guest, carrier);
         let mut carrier = jobs::spawn(async move {
@@ -99,7 +106,7 @@ impl DialedConnection {
             Ok(Ok(welcome))
                 if welcome.version == PROTOCOL_VERSION && welcome.zone.len() <= ZONE_BYTES_MAX =>
             {
-                Ok(DialedConnection { caller, welcome, round_trip, carrier })
+                Ok(DialedConnection { caller, welcome, node, round_trip, carrier })
             }
             // If something else came instead of an answer, it decides whether this is a peer at all.
             Err(CallError::Closed) => Err(match End::of((&mut carrier).await) {
@@ -135,6 +142,21 @@ async fn secured(
     tls::dial(&context.doors().dialing(), Role::Peer, connect).await
 }
 
+impl DialedConnection {
+    /// The id by which two addresses of one peer are recognized. An id is drawn by the peer itself, so anybody can claim
+    /// that of another one; only with the name of its node it is its own.
+    pub(super) fn id(&self) -> PeerId {
+        let Some(node) = &self.node else { return self.welcome.peer_id };
+        let hash = Sha256::new()
+            .chain_update(node.as_str())
+            .chain_update([0u8])
+            .chain_update(self.welcome.peer_id.0);
+        let mut id = [0; 16];
+        id.copy_from_slice(&hash.finalize()[..16]);
+        PeerId(id)
+    }
+}
+
 fn refusal(answer: Result<Result<Welcome, HelloRefused>, CallError>) -> DialError {
     match answer {
         Ok(Ok(welcome)) if welcome.version == PROTOCOL_VERSION => {
@@ -163,14 +185,25 @@ pub(super) struct Bulk {
     pub(super) meter: Meter,
     /// How the peer broke the protocol on any of its connections, if it did.
     pub(super) broken: watch::Sender<Option<String>>,
+    /// The node at the other side, since the quick connection.
+    pub(super) node: Arc<OnceLock<NodeName>>,
 }
 
 impl Bulk {
+    /// No connection yet. The quick one says to which node it must lead.
+    pub(super) fn new(node: Arc<OnceLock<NodeName>>) -> Bulk {
+        Bulk { node, ..Bulk::default() }
+    }
+
     pub(super) async fn caller(&self, context: &Context, peer: PeerAddr) -> Result<PeerCaller, DialError> {
         let mut slot = self.connection.lock().await;
         if slot.as_ref().is_none_or(|connection| connection.carrier.is_finished()) {
             let (meter, broken) = (self.meter.clone(), self.broken.clone());
-            *slot = Some(DialedConnection::dial(context, peer, LinkKind::Bulk, meter, broken).await?);
+            let connection = DialedConnection::dial(context, peer, LinkKind::Bulk, meter, broken).await?;
+            if self.node.get().is_some() && self.node.get() != connection.node.as_ref() {
+                return Err(DialError::Failed("another machine answers at its address".to_owned()));
+            }
+            *slot = Some(connection);
         }
         Ok(slot.as_ref().expect("it was made just now").caller.clone())
     }

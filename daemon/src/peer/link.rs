@@ -10,14 +10,15 @@ use crate::library::{Download, TakeError, Traffic};
 use crate::throttle::PAUSED_RETRY;
 use shared::chunk::{ChunkCount, ChunkIndex};
 use shared::id::SwarmKey;
+use shared::identity::NodeName;
 use shared::rpc::control::Rejection;
 use shared::rpc::peer::{ChunkReply, LinkKind, PeerCaller, PickReply};
 use shared::rpc::wire::Meter;
 use shared::swarm::{DropReason, Event, PeerAddr, RequestId, RequestRefusal};
 use shared::window::Window;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, Id, JoinHandle, JoinSet};
@@ -55,6 +56,8 @@ pub struct Link {
     id: LinkId,
     /// The queue is bounded by the requests that the core keeps open.
     commands: mpsc::UnboundedSender<LinkCommand>,
+    /// The node at the other side, once it has shown its certificate.
+    node: Arc<OnceLock<NodeName>>,
     task: JoinHandle<()>,
 }
 
@@ -63,7 +66,14 @@ impl Link {
     pub fn dial(context: Arc<Context>, peer: PeerAddr) -> Link {
         let (commands, received) = mpsc::unbounded_channel();
         let id = context.next_link();
-        Link { id, commands, task: jobs::spawn(run(Teller { context, peer, id }, received)) }
+        let node = Arc::<OnceLock<NodeName>>::default();
+        let task = jobs::spawn(run(Teller { context, peer, id }, node.clone(), received));
+        Link { id, commands, node, task }
+    }
+
+    /// The node at the other side, if it has shown a certificate.
+    pub fn node(&self) -> Option<&NodeName> {
+        self.node.get()
     }
 
     /// The id, which distinguishes this link from former ones with the same peer.
@@ -93,9 +103,9 @@ struct Running {
     reported: u64,
 }
 
-async fn run(teller: Teller, commands: mpsc::UnboundedReceiver<LinkCommand>) {
+async fn run(teller: Teller, node: Arc<OnceLock<NodeName>>, commands: mpsc::UnboundedReceiver<LinkCommand>) {
     let peer = teller.peer;
-    let bulk = Bulk::default();
+    let bulk = Bulk::new(node);
     let broken = bulk.broken.clone();
     let quick =
         match DialedConnection::dial(&teller.context, peer, LinkKind::Quick, Meter::new(), broken).await {
@@ -113,12 +123,16 @@ async fn run(teller: Teller, commands: mpsc::UnboundedReceiver<LinkCommand>) {
                 return teller.event(event).await;
             }
         };
-    let id = quick.welcome.peer_id;
-    if id == teller.context.peer_id {
+    if quick.welcome.peer_id == teller.context.peer_id {
         teller.context.rejections.count(Rejection::Ourselves);
         return teller.event(Event::Disconnected { peer, for_good: true }).await;
     }
-    tracing::debug!(%peer, %id, "connected");
+    if let Some(node) = &quick.node {
+        bulk.node.get_or_init(|| node.clone());
+    }
+    let id = quick.id();
+    let node = quick.node.as_ref().map(tracing::field::display);
+    tracing::debug!(%peer, node, id = %quick.welcome.peer_id, "connected");
     let (zone, round_trip) = (quick.welcome.zone.clone(), quick.round_trip);
     teller.event(Event::Connected { peer, id, zone, round_trip }).await;
     let (requests, open) = (JoinSet::new(), BTreeMap::new());

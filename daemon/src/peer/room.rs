@@ -1,11 +1,9 @@
 //! The incoming connections: strangers, which have not said hello, and peers, which have. Each kind has its own limit,
 //! so that no number of strangers keeps a peer out.
 
-use crate::board::bans::Rejections;
-use shared::id::PeerId;
+use crate::board::bans::{Dialler, Rejections};
 use shared::rpc::control::Rejection;
 use shared::rpc::wire::Crowd;
-use shared::swarm::PeerAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::task::AbortHandle;
@@ -35,7 +33,7 @@ pub struct Room {
 
 #[derive(Debug)]
 struct GreetedPeer {
-    who: (PeerAddr, PeerId),
+    who: Dialler,
     asked_at: Instant,
 }
 
@@ -56,14 +54,14 @@ impl Room {
     }
 
     /// Notes that a stranger said hello. Returns `false` if there are too many connections, in total or of this peer.
-    pub fn know(&self, rejections: &Rejections, number: u64, who: (PeerAddr, PeerId)) -> bool {
+    pub fn know(&self, rejections: &Rejections, number: u64, who: Dialler) -> bool {
         let mut crowd = self.crowd();
         if !crowd.is_stranger(number) {
             return false;
         }
         // A peer whose power was cut has left connections that are not closed yet.
-        let of_peer = crowd.known().filter(|(_, known)| known.who == who).count();
-        if of_peer >= PER_PEER_MAX && !make_room(&mut crowd, rejections, |known| known.who == who) {
+        let of_peer = crowd.known().filter(|(_, known)| known.who.is_same(&who)).count();
+        if of_peer >= PER_PEER_MAX && !make_room(&mut crowd, rejections, |known| known.who.is_same(&who)) {
             return false;
         }
         if crowd.known_len() >= self.peers_max && !make_room(&mut crowd, rejections, |_| true) {
@@ -106,9 +104,16 @@ fn make_room(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shared::id::PeerId;
+    use shared::swarm::PeerAddr;
 
     fn room(peers_max: usize) -> Arc<Room> {
         Room::new(Caps { peers_max, strangers_max: 4 })
+    }
+
+    fn dialler(port: u16, node: Option<&str>) -> Dialler {
+        let node = node.map(|node| node.parse().unwrap());
+        Dialler { addr: PeerAddr::from(([10, 0, 0, 1], port)), id: PeerId([2; 16]), node }
     }
 
     /// A connection that says hello. Returns its number if it is admitted.
@@ -118,8 +123,7 @@ mod tests {
             number = given;
             tokio::spawn(std::future::pending::<()>()).abort_handle()
         });
-        room.know(&Rejections::default(), number, (PeerAddr::from(([10, 0, 0, 1], port)), PeerId([2; 16])))
-            .then_some(number)
+        room.know(&Rejections::default(), number, dialler(port, None)).then_some(number)
     }
 
     fn ask_for_nothing(room: &Room, number: u64) {
@@ -172,7 +176,24 @@ mod tests {
         assert!(known.iter().all(|&number| is_known(&room, number)));
         ask_for_nothing(&room, known[0]);
         let of_third = room.crowd().admit(start).expect("a stranger makes room").number;
-        assert!(room.know(&rejections, of_third, (PeerAddr::from(([10, 0, 0, 3], 3)), PeerId([3; 16]))));
+        assert!(room.know(&rejections, of_third, dialler(3, None)));
         assert_eq!(crowded(), 3, "a peer that asked for nothing made room for another");
+    }
+
+    /// A node that says another address and id each time has no more connections than any peer.
+    #[tokio::test]
+    async fn a_node_has_the_connections_of_one_peer_whatever_it_says() {
+        let (room, rejections) = (room(100), Rejections::default());
+        let greet = |port, node| {
+            let mut number = 0;
+            room.admit(&rejections, |given| {
+                number = given;
+                tokio::spawn(std::future::pending::<()>()).abort_handle()
+            });
+            room.know(&rejections, number, dialler(port, Some(node)))
+        };
+        assert!((1..=PER_PEER_MAX as u16).all(|port| greet(port, "greedy")));
+        assert!(!greet(99, "greedy"));
+        assert!(greet(1, "honest"), "whose address was claimed");
     }
 }

@@ -1,6 +1,7 @@
 //! The `Peer` service: answers peers that dialed us. It decides nothing: the core grants picks and chunks.
 
 use super::room::{Caps, Room};
+use crate::board::bans::Dialler;
 use crate::board::feed::NewsFeed;
 use crate::board::handshakes::Side;
 use crate::inbox::{Answer, Context, Input};
@@ -11,8 +12,8 @@ use crate::throttle::{PAUSED_RETRY, Throttled};
 use bytes::Bytes;
 use shared::chunk::ChunkIndex;
 use shared::host::guard::Guest;
-use shared::id::{PeerId, SwarmKey};
-use shared::identity::Role;
+use shared::id::SwarmKey;
+use shared::identity::{NodeName, Role};
 use shared::rpc::control::Rejection;
 use shared::rpc::peer::{
     ChunkReply, Hello, HelloRefused, LinkKind, NewsReply, NewsRequest, Peer, PickReply, Subscriptions,
@@ -82,8 +83,10 @@ struct IncomingConnection {
     number: u64,
     greeted: Greeted,
     ended: Ended,
-    /// The address and the id that it gave in its hello.
-    peer: OnceLock<(PeerAddr, PeerId)>,
+    /// Its name in its certificate, if it has shown one.
+    node: Option<NodeName>,
+    /// What it is known as since its hello.
+    peer: OnceLock<Dialler>,
     is_bulk: Arc<AtomicBool>,
     feed: Mutex<NewsFeed>,
     /// The number of polls so far. A new poll ends the former.
@@ -108,6 +111,7 @@ impl IncomingConnection {
             number,
             greeted: Greeted::new(),
             ended: Ended::default(),
+            node: None,
             peer: OnceLock::new(),
             is_bulk: Arc::default(),
             feed: Mutex::default(),
@@ -118,7 +122,7 @@ impl IncomingConnection {
         }
     }
 
-    async fn serve(self, stream: Stream) {
+    async fn serve(mut self, stream: Stream) {
         let from = self.from;
         if let Err(error) = stream.tune(true) {
             tracing::debug!(peer = %from, %error, "cannot tune the socket");
@@ -141,6 +145,7 @@ impl IncomingConnection {
         };
         // The time for hello includes the handshake.
         options.hello_timeout = options.hello_timeout.saturating_sub(accepted.elapsed());
+        self.node = stream.who().map(|node| node.name.clone());
         let (context, guest) = (self.context.clone(), Guest::of(&stream));
         let connection = Arc::new(self);
         let service = PeerService(connection.clone());
@@ -183,9 +188,10 @@ impl IncomingConnection {
             LinkEnd::Closed | LinkEnd::Refused | LinkEnd::Idle | LinkEnd::Failed(_) => return,
         };
         self.context.rejections.count(why);
-        if let Some(&(peer, id)) = self.peer.get().filter(|_| on_purpose) {
-            tracing::warn!(error = %end, "peer {peer} misbehaved and is refused for a while");
-            self.context.bans.dialler(peer, id);
+        if let Some(peer) = self.peer.get().filter(|_| on_purpose) {
+            let node = peer.node.as_ref().map(tracing::field::display);
+            tracing::warn!(node, error = %end, "peer {} misbehaved and is refused for a while", peer.addr);
+            self.context.bans.dialler(peer);
         }
     }
 }
@@ -303,12 +309,12 @@ impl PeerService {
         if hello.listen_port == 0 || hello.zone.len() > ZONE_BYTES_MAX || connection.peer.get().is_some() {
             return Err(HelloRefused::Malformed);
         }
-        let peer = SocketAddr::new(connection.from.ip().to_canonical(), hello.listen_port);
-        let who = (peer, hello.peer_id);
-        if context.bans.refuses(peer, hello.peer_id) {
+        let addr = SocketAddr::new(connection.from.ip().to_canonical(), hello.listen_port);
+        let who = Dialler { addr, id: hello.peer_id, node: connection.node.clone() };
+        if context.bans.refuses(&who) {
             return Err(HelloRefused::Banned);
         }
-        if !connection.room.know(&context.rejections, connection.number, who) {
+        if !connection.room.know(&context.rejections, connection.number, who.clone()) {
             return Err(HelloRefused::Full);
         }
         if connection.peer.set(who).is_err() {
@@ -326,7 +332,7 @@ impl PeerService {
     /// The peer that asks; `None` before hello.
     fn peer(&self) -> Option<PeerAddr> {
         self.0.room.asked(self.0.number);
-        self.0.peer.get().map(|&(peer, _)| peer)
+        self.0.peer.get().map(|peer| peer.addr)
     }
 
     /// Ends the open poll. Returns the signal by which the new one notices its end.
@@ -374,7 +380,8 @@ impl PeerService {
                     (ReadError::Changed(published), _) => {
                         self.0.context.tell(Input::SourceChanged { key, published, chunk: index }).await;
                     }
-                    (ReadError::Store(_), Some(&(peer, _))) => {
+                    (ReadError::Store(_), Some(peer)) => {
+                        let peer = peer.addr;
                         self.0.context.tell(Input::Doubt { key, index, peer }).await;
                     }
                     (ReadError::Store(_), None) => {} // nobody asks before hello

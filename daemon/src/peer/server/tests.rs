@@ -5,6 +5,7 @@ use crate::net::Network;
 use crate::throttle::Bucket;
 use crate::whole::cable::{Cables, Settings};
 use shared::host::config::RateLimit;
+use shared::id::PeerId;
 use shared::rpc::peer::{LinkKind, PeerRequest, PeerResponse};
 use shared::rpc::wire::ClientOptions;
 

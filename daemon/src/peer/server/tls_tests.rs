@@ -9,6 +9,7 @@ use ca::{Authority, Init};
 use shared::host::clock::time_of_day;
 use shared::host::config::RateLimit;
 use shared::host::doors::Doors;
+use shared::id::PeerId;
 use shared::identity::Node;
 use shared::rpc::tls::{Authorities, Dialing, Identity, Revoked, Setup};
 use shared::rpc::wire::Meter;

@@ -1,9 +1,11 @@
 //! Scenarios of fleets whose connections are encrypted, with certificates of `ttctl ca`.
 
 use cluster::files::{MIB, content};
-use cluster::{Authority, CAP, Daemon, Tracker, wait_until};
+use cluster::{Authority, CAP, Daemon, Status, Tracker, wait_until};
 use serde_json::Value;
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 
 /// What `ttctl info` says about the certificate.
@@ -14,6 +16,122 @@ fn tls(daemon: &Daemon) -> Value {
 
 fn fault(daemon: &Daemon) -> String {
     tls(daemon)["fault"].as_str().unwrap_or_default().to_owned()
+}
+
+fn tracker(authority: &Authority, mode: &str) -> Tracker {
+    let mut tracker = Tracker::start();
+    tracker.configure(&authority.tracker(mode));
+    tracker
+}
+
+fn machine(authority: &Authority, tracker: &Tracker, node: &str) -> Daemon {
+    Daemon::start_configured(tracker, &authority.daemon(node, "require"))
+}
+
+/// Has a daemon read this configuration, and waits until its connections begin in the mode.
+fn reconfigure(daemon: &mut Daemon, config: &str, mode: &str) {
+    daemon.configure(config);
+    daemon.reload();
+    wait_until(&format!("its connections begin in the mode {mode}"), CAP, || tls(daemon)["mode"] == mode);
+}
+
+#[test]
+fn a_closed_fleet_moves_a_file_and_keeps_everybody_else_out() {
+    let authority = Authority::new();
+    let tracker = tracker(&authority, "require");
+    let [a, b, c] = ["a", "b", "c"].map(|node| machine(&authority, &tracker, node));
+    let bytes = content(9401, 5 * MIB + 7);
+    a.share_bytes("img", &bytes);
+    b.get("img", &bytes);
+    c.get("img", &bytes);
+    assert!(b.log().contains("node=a") || c.log().contains("node=b"), "the log names the nodes");
+
+    // Machines without a certificate, of another authority, and with that of a tracker.
+    let hub = authority.issue("hub-2", &["--role", "tracker"]).join("identity.pem");
+    let hub = authority.config("require", &hub, &authority.certificates());
+    for config in [String::new(), Authority::new().daemon("b", "prefer"), hub] {
+        let stranger = Daemon::start_configured(&tracker, &config);
+        let refused = stranger.ctl(&["get", "--timeout", "3s", "img"]);
+        assert!([5, 8].contains(&refused.code), "{refused:?}");
+        assert!(!stranger.file("img").exists());
+    }
+
+    // And whoever comes to the port of a machine without TLS.
+    let before = a.rejected("plain");
+    for _ in 0..5 {
+        let mut stranger = TcpStream::connect(a.addr()).unwrap();
+        stranger.set_read_timeout(Some(CAP)).unwrap();
+        stranger.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0]).unwrap();
+        let mut answer = Vec::new();
+        let _ = stranger.read_to_end(&mut answer); // it may be reset
+        assert!(answer.is_empty());
+    }
+    wait_until("each is counted", CAP, || a.rejected("plain") == before + 5);
+    let log = a.log();
+    assert_eq!(log.matches("counted today, as plain").count(), 1, "{log}");
+}
+
+#[test]
+fn a_live_fleet_is_turned_over_to_tls_and_no_transfer_fails() {
+    let authority = Authority::new();
+    let mut tracker = tracker(&authority, "off");
+    let limited =
+        |node: &str, mode: &str| format!("{}download_limit = \"3 MB/s\"\n", authority.daemon(node, mode));
+    let mut a = Daemon::start_configured(&tracker, &limited("a", "off"));
+    let mut b = Daemon::start_configured(&tracker, &limited("b", "off"));
+    let bytes = content(9404, 60 * MIB);
+    a.share_bytes("img", &bytes);
+    let mut getting = b.ctl_in_background(&["get", "img"]);
+    let has_more = |b: &Daemon, than: u64| {
+        let more = |status: &Status| status.number("chunks_have") > than;
+        b.wait_status("img", "going on", more).number("chunks_have")
+    };
+    let mut have = has_more(&b, 0);
+    for mode in ["prefer", "require"] {
+        tracker.configure(&authority.tracker(mode));
+        reconfigure(&mut a, &limited("a", mode), mode);
+        reconfigure(&mut b, &limited("b", mode), mode);
+        have = has_more(&b, have);
+    }
+    assert!(have < 60, "it was turned over while the transfer went on");
+    let unlimited = authority.daemon("b", "require");
+    reconfigure(&mut b, &unlimited, "require");
+    assert!(getting.wait(CAP).expect("it ends").success(), "{}", getting.log());
+    b.check_file("img", &bytes);
+    let c = machine(&authority, &tracker, "c");
+    c.get("img", &bytes);
+}
+
+#[test]
+fn a_revoked_machine_loses_its_running_transfer_and_nobody_else_does() {
+    let authority = Authority::new();
+    let tracker = tracker(&authority, "require");
+    let a = machine(&authority, &tracker, "a");
+    let slow = |node: &str| format!("{}download_limit = \"1 MB/s\"\n", authority.daemon(node, "require"));
+    // Whoever stole b does not have it look at the list.
+    let blind: Vec<String> =
+        slow("b").lines().filter(|line| !line.starts_with("tls_crl")).map(str::to_owned).collect();
+    let mut b = Daemon::start_configured(&tracker, &blind.join("\n"));
+    let c = Daemon::start_configured(&tracker, &slow("c"));
+    let bytes = content(9405, 40 * MIB);
+    a.share_bytes("img", &bytes);
+    let _getting = [&b, &c].map(|daemon| daemon.ctl_in_background(&["get", "img"]));
+    let goes_on = |status: &Status| status.number("chunks_have") > 0;
+    for daemon in [&b, &c] {
+        daemon.wait_status("img", "going on", goes_on);
+    }
+    authority.revoke("b");
+    a.wait_rejected("revoked");
+    b.wait_log("our certificate was revoked");
+    // Whoever was revoked is not let in again, also after a restart.
+    b.restart();
+    let refused = b.ctl(&["tracker", "list"]);
+    assert!(refused.code != 0 && refused.stderr.contains("was revoked"), "{refused:?}");
+    assert!(!b.file("img").exists());
+    let d = machine(&authority, &tracker, "d");
+    d.get("img", &bytes);
+    let had = c.status("img").expect("it is here").number("chunks_have");
+    c.wait_status("img", "going on", |status| status.number("chunks_have") > had);
 }
 
 #[test]
