@@ -33,6 +33,11 @@ impl Credit {
         self.full_at.saturating_add(cost).saturating_sub(self.burst)
     }
 
+    /// When the credit is full again if nothing more is spent.
+    pub fn full_at(&self) -> Duration {
+        self.full_at
+    }
+
     /// Spends a cost, even if it cannot be afforded.
     pub fn spend(&mut self, now: Duration, cost: Duration) {
         self.full_at = self.full_at.max(now).saturating_add(cost);

@@ -4,6 +4,7 @@
 //! handshake where that is configured, few at a time. What the caller may do then is decided in `rights`.
 
 use crate::refused::{Counts, Refused};
+use ca::CRL;
 use shared::host::certificates::Places;
 use shared::host::config::{Network, TrackerConfig};
 use shared::host::doors::Doors;
@@ -69,7 +70,7 @@ impl Door {
 
     /// From now on this configuration counts for new callers.
     pub(crate) fn configure(&self, config: &TrackerConfig) {
-        let allowed = Allowed { networks: config.allow_networks.clone(), strangers: false };
+        let allowed = Allowed { networks: config.allow_networks.clone(), strangers: config.ca.is_some() };
         *self.allowed.write().unwrap_or_else(PoisonError::into_inner) = allowed;
     }
 
@@ -108,14 +109,16 @@ impl Door {
     }
 
     /// Serves a caller until the connection ends, or until it would not be let in any more: its certificate was revoked,
-    /// or it has none and one is required now. That is counted as well.
+    /// or it has none and one is required now. That is counted as well. A stranger may stay: it was let in without one, and
+    /// may do nothing but ask for it.
     pub(crate) async fn while_welcome(
         &self,
         caller: IpAddr,
         guest: Guest,
+        is_stranger: bool,
         serving: impl Future<Output = LinkEnd>,
     ) -> Option<LinkEnd> {
-        match while_welcome(self.doors.clone(), guest, self.lets_strangers_in(), serving).await {
+        match while_welcome(self.doors.clone(), guest, is_stranger, serving).await {
             Ok(end) => Some(end),
             Err(refusal) => {
                 self.refused.handshake(caller, &refusal);
@@ -209,6 +212,6 @@ pub(crate) fn places(config: &TrackerConfig) -> Places {
     Places {
         identity: config.tls_identity.clone(),
         authorities: config.tls_ca.clone(),
-        revoked: config.tls_crl.clone(),
+        revoked: config.tls_crl.clone().or_else(|| config.ca.as_ref().map(|dir| dir.join(CRL))),
     }
 }

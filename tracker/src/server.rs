@@ -1,6 +1,7 @@
 //! Accepts connections, and ends them.
 
 use crate::door::{Door, Entered, places};
+use crate::enrol::Enrolment;
 use crate::memory::{RegistryLimits, Size};
 use crate::pool::{ConnectionPlace, ConnectionPool};
 use crate::refused::Counts;
@@ -61,6 +62,7 @@ impl Server {
         let addr = listener.local_addr()?;
         let (keeper, doors) = Keeper::start(config.tls, places(config))?;
         let core = Core::with_doors(config, rand::random(), rand::random(), doors);
+        core.state.enrolment().look();
         Ok(Server { listener, addr, core, keeper })
     }
 
@@ -76,8 +78,12 @@ impl Server {
 
     /// Serves forever. Dropping the future closes all connections.
     pub async fn run(self) {
-        let Server { listener, core, keeper: _keeper, .. } = self;
-        core.serve_on(|| accept(&listener)).await;
+        let Server { listener, core, keeper, .. } = self;
+        let keeping = core.state.enrolment().clone().keep(keeper);
+        tokio::select! {
+            () = core.serve_on(|| accept(&listener)) => {}
+            () = keeping => {}
+        }
     }
 }
 
@@ -128,7 +134,7 @@ impl Core {
         epoch: u64,
         doors: watch::Receiver<Arc<Doors>>,
     ) -> Core {
-        let state = TrackerState::new(limits(config), seed, epoch);
+        let state = TrackerState::new(limits(config), seed, epoch, Enrolment::new(config));
         state.set_rules(Rules::of(config));
         Core {
             pool: ConnectionPool::new(count(config.connections_max), count(config.unknown_connections_max)),
@@ -228,11 +234,13 @@ impl Visit {
         // The time for hello is counted from the begin of the connection.
         let hello_timeout = options.hello_timeout.saturating_sub(begun.elapsed());
         let options = ServerOptions { hello_timeout, ..options };
-        let caller = Caller { asker: peer.ip(), own, node: connection.who().cloned(), is_stranger };
+        let is_encrypted = connection.is_encrypted();
+        let caller =
+            Caller { asker: peer.ip(), own, node: connection.who().cloned(), is_stranger, is_encrypted };
         let service = TrackerConnection::new(state, place, greeted, caller);
         let guest = Guest::of(&connection);
         let serving = wire::serve(connection, options, service.serve());
-        if let Some(end) = door.while_welcome(peer.ip(), guest, serving).await {
+        if let Some(end) = door.while_welcome(peer.ip(), guest, is_stranger, serving).await {
             tracing::debug!(%peer, %end, "connection ended");
         }
     }
@@ -255,6 +263,7 @@ impl Handle {
         self.pool.set(count(config.connections_max), count(config.unknown_connections_max));
         self.state.set_limits(limits(config));
         self.state.set_rules(Rules::of(config));
+        self.state.enrolment().configure(config);
         self.door.configure(config);
         if let Some(keeper) = &self.keeper {
             keeper.configure(config.tls, places(config));

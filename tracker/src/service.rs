@@ -3,6 +3,7 @@
 use crate::allowed;
 use crate::call_rate::{CALL, CallRate, HASHES, OFFER, PAGE, PASSED, WALKED};
 use crate::diary::{Published, error, log_publish, log_unpublish};
+use crate::enrol::Asker;
 use crate::lines::Lines;
 use crate::memory::{Refusal, Registry, Who, known_as, seen_from};
 use crate::pool::ConnectionPlace;
@@ -38,6 +39,8 @@ pub(crate) struct Caller {
     pub(crate) node: Option<Node>,
     /// Whether it was let in without a certificate only to ask for one.
     pub(crate) is_stranger: bool,
+    /// Whether nobody else can read the connection.
+    pub(crate) is_encrypted: bool,
 }
 
 /// The service of one connection. Clones share its state.
@@ -60,6 +63,7 @@ struct Inner {
     node: Option<Node>,
     /// Whether it was let in without a certificate only to ask for one.
     is_stranger: bool,
+    is_encrypted: bool,
     /// Set by hello; `None` inside for a caller that only asks questions.
     who: OnceLock<Option<Who>>,
     /// The name and size of the manifest that it is publishing in pages, for the log.
@@ -73,7 +77,7 @@ impl TrackerConnection {
         greeted: Greeted,
         caller: Caller,
     ) -> TrackerConnection {
-        let Caller { asker, own, node, is_stranger } = caller;
+        let Caller { asker, own, node, is_stranger, is_encrypted } = caller;
         TrackerConnection(Arc::new(Inner {
             state,
             place,
@@ -84,6 +88,7 @@ impl TrackerConnection {
             own,
             node,
             is_stranger,
+            is_encrypted,
             who: OnceLock::new(),
             publishing: Mutex::default(),
         }))
@@ -120,6 +125,11 @@ impl TrackerConnection {
             tracing::debug!(%name, by = %self.0.asker, error = %why, "not allowed");
             TrackerError::NotAllowed(why)
         })
+    }
+
+    /// The caller as one that asks for a certificate.
+    fn for_certificate(&self) -> Asker {
+        Asker { addr: self.0.asker, is_encrypted: self.0.is_encrypted }
     }
 
     fn publishing(&self) -> MutexGuard<'_, Option<Published>> {
@@ -457,21 +467,21 @@ impl Tracker for TrackerConnection {
 
     async fn authority(self, _: Context) -> Result<AuthorityReply, NotEnrolled> {
         self.0.call_rate.turn(CALL).await;
-        Err(NotEnrolled::NoAuthority)
+        self.0.state.enrolment().authority()
     }
 
-    async fn join(self, _: Context, _: JoinAsk) -> Result<Enrolled, NotEnrolled> {
+    async fn join(self, _: Context, ask: JoinAsk) -> Result<Enrolled, NotEnrolled> {
         self.0.call_rate.turn(CALL).await;
-        Err(NotEnrolled::NoAuthority)
+        self.0.state.enrolment().join(self.for_certificate(), ask).await
     }
 
-    async fn renew(self, _: Context, _: RenewAsk) -> Result<Enrolled, NotEnrolled> {
+    async fn renew(self, _: Context, ask: RenewAsk) -> Result<Enrolled, NotEnrolled> {
         self.0.call_rate.turn(CALL).await;
-        Err(NotEnrolled::NoAuthority)
+        self.0.state.enrolment().renew(self.for_certificate(), ask).await
     }
 
-    async fn revoked(self, _: Context, _: RevokedAsk) -> Result<RevokedPage, TrackerError> {
-        self.turn(CALL).await?;
-        Ok(RevokedPage { number: 0, bytes_total: 0, part: Payload::default() })
+    async fn revoked(self, _: Context, ask: RevokedAsk) -> Result<RevokedPage, TrackerError> {
+        self.turn(PAGE).await?;
+        Ok(self.0.state.enrolment().revoked(ask))
     }
 }

@@ -1,12 +1,13 @@
 //! What all connections share: the registry, the rules, and the clocks.
 
 use crate::date::Date;
+use crate::enrol::Enrolment;
 use crate::memory::{Registry, RegistryLimits, Size};
 use crate::rules::Rules;
 use shared::id::ResourceId;
 use shared::rpc::tracker::PeerEntry;
 use shared::swarm::Time;
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Instant;
 
 /// The state that all connections share.
@@ -17,14 +18,21 @@ pub(crate) struct TrackerState {
     start: Instant,
     date: Date,
     epoch: u64,
+    enrolment: Arc<Enrolment>,
 }
 
 impl TrackerState {
     /// An empty memory. It draws its random numbers from `seed`; `epoch` tells the daemons this start from others.
-    pub(crate) fn new(limits: RegistryLimits, seed: [u8; 32], epoch: u64) -> TrackerState {
+    pub(crate) fn new(
+        limits: RegistryLimits,
+        seed: [u8; 32],
+        epoch: u64,
+        enrolment: Enrolment,
+    ) -> TrackerState {
         let registry = Mutex::new(Registry::new(limits, seed));
         let rules = RwLock::default();
-        TrackerState { registry, rules, start: Instant::now(), date: Date::new(), epoch }
+        let (start, date, enrolment) = (Instant::now(), Date::new(), Arc::new(enrolment));
+        TrackerState { registry, rules, start, date, epoch, enrolment }
     }
 
     /// Forgets some of the entries that have expired. Returns whether there are more.
@@ -88,6 +96,11 @@ impl TrackerState {
     /// The time of day by which publications are dated, in milliseconds since 1970. It never goes back.
     pub(crate) fn date_ms(&self) -> u64 {
         self.date.now_ms()
+    }
+
+    /// The authority, if this tracker has one.
+    pub(crate) fn enrolment(&self) -> &Arc<Enrolment> {
+        &self.enrolment
     }
 
     /// What tells this start from others.

@@ -29,7 +29,7 @@ pub const AUTHORITIES_MAX: usize = 4;
 pub const LIFE_S_MAX: u64 = 100 * 365 * 24 * 3600;
 
 /// How much earlier than now a certificate begins, in seconds, so that a machine whose clock is behind takes it.
-const EARLIER_S: u64 = 3600;
+pub const EARLIER_S: u64 = 3600;
 
 /// What a new authority is like.
 #[derive(Debug, Clone)]

@@ -33,6 +33,11 @@ pub(crate) fn sign(now: u64, list: &Revocations, issuer: &Issuer<'_, &KeyPair>) 
     Ok(params.signed_by(issuer)?.der().to_vec())
 }
 
+/// The number of a signed list; `None` if it is none.
+pub fn crl_number(der: &[u8]) -> Option<u64> {
+    number_and_date(der).map(|(number, _)| number)
+}
+
 /// The number and the date (in seconds since 1970) of a list; `None` if it is none.
 pub(crate) fn number_and_date(der: &[u8]) -> Option<(u64, i64)> {
     let (_, list) = CertificateRevocationList::from_der(der).ok()?;

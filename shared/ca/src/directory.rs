@@ -8,6 +8,9 @@ use crate::sealed::{Unsealed, seal, unseal};
 use crate::tokens::Tokens;
 use std::path::{Path, PathBuf};
 
+/// The name of the file with the signed list of what was revoked.
+pub const CRL: &str = "crl.der";
+
 /// A directory. Whoever changes something in it holds its lock from reading to writing.
 #[derive(Debug)]
 pub(crate) struct Directory(PathBuf);
@@ -34,7 +37,7 @@ impl Directory {
 
     /// The signed list of what was revoked.
     pub(crate) fn crl(&self) -> PathBuf {
-        self.0.join("crl.der")
+        self.0.join(CRL)
     }
 
     pub(crate) fn lock(&self) -> Result<Lock, CaError> {

@@ -92,7 +92,7 @@ impl Authority {
     /// # Errors
     /// The reason for which the machine is not admitted.
     pub fn join(&self, now: u64, wanted: &JoinRequest<'_>, life_s: u64) -> Result<Joined, NotEnrolled> {
-        let public_key = key_of_request(wanted.request)?;
+        let public_key = public_key_of_request(wanted.request)?;
         let key = key_digest(&public_key.subject_public_key_info());
         let _lock = self.directory.lock()?;
         let mut tokens = self.directory.tokens()?;
@@ -127,7 +127,7 @@ impl Authority {
         life_s: u64,
         grace_s: u64,
     ) -> Result<Certified, NotEnrolled> {
-        let public_key = key_of_request(request)?;
+        let public_key = public_key_of_request(request)?;
         let key = key_digest(&public_key.subject_public_key_info());
         let serial = self.serial_if_ours(certificate).ok_or(NotEnrolled::Foreign)?;
         let _lock = self.directory.lock()?;
@@ -164,8 +164,14 @@ impl Authority {
     }
 }
 
+/// The SHA-256 of a request's key, if the request is signed by it.
+pub fn key_of_request(request: &[u8]) -> Option<[u8; 32]> {
+    let public_key = public_key_of_request(request).ok()?;
+    Some(key_digest(&public_key.subject_public_key_info()))
+}
+
 /// The key of a request, if the request is signed by it.
-fn key_of_request(request: &[u8]) -> Result<PublicKey, NotEnrolled> {
+fn public_key_of_request(request: &[u8]) -> Result<PublicKey, NotEnrolled> {
     if request.len() > DER_BYTES_MAX {
         return Err(NotEnrolled::Request);
     }

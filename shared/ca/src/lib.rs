@@ -27,6 +27,8 @@ mod sealed;
 pub mod tokens;
 
 pub use authority::{Authority, Certified, Init};
+pub use crl::crl_number;
+pub use directory::CRL;
 pub use error::CaError;
 
 #[cfg(test)]

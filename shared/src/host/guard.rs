@@ -32,8 +32,9 @@ impl Doors {
             (Some(shown), Some(setup)) if self.mode != TlsMode::Off && shown.is_revoked(setup) => {
                 Some(Refusal::Certificate(CertificateFault::Revoked))
             }
-            (None, _) if requires && !guest.is_encrypted => Some(Refusal::Plain),
-            (None, _) if requires && !may_be_unknown => Some(Refusal::NoCertificate),
+            (None, _) if !requires || may_be_unknown => None,
+            (None, _) if guest.is_encrypted => Some(Refusal::NoCertificate),
+            (None, _) => Some(Refusal::Plain),
             _ => None,
         }
     }

@@ -38,5 +38,5 @@ pub use network::{HostPort, Network};
 pub use rule_values::{BadRule, TrustKey, Who};
 pub use rules::{AllowRule, TrustRule};
 pub use tracker::TrackerConfig;
-pub use units::{BadUnit, ByteSize, FileMode, Rate, RateLimit, Span};
+pub use units::{BadUnit, ByteSize, FileMode, Grace, Rate, RateLimit, Span};
 pub use values::{BadValue, CongestionControl, GroupName, ListenAddr, ReuseScope, Zone};

@@ -1,7 +1,7 @@
 //! Conversion of values from and to TOML: words, numbers, paths and lists.
 
 use super::{
-    ByteSize, CongestionControl, FileMode, Glob, GroupName, HostPort, ListenAddr, Network, RateLimit,
+    ByteSize, CongestionControl, FileMode, Glob, Grace, GroupName, HostPort, ListenAddr, Network, RateLimit,
     ReuseScope, Span, TrustKey, Who, Zone,
 };
 use crate::host::logging::{LogFilter, LogFormat};
@@ -60,6 +60,7 @@ words! {
     RateLimit: "a rate in quotes, such as \"100 MB/s\", \"none\", or 0";
     ByteSize: "a size in quotes, such as \"64 MiB\"";
     Span: "a duration in quotes, such as \"2 s\"";
+    Grace: "a duration in quotes, such as \"30 d\", or 0";
     FileMode: "octal digits in quotes, such as \"0644\"", bare: false;
     ListenAddr: "an address and a port in quotes, or a port";
     Zone: "a name in quotes", bare: false;

@@ -1,7 +1,7 @@
 //! `tt-tracker.toml`.
 
 use super::settings::settings;
-use super::{AllowRule, ByteSize, ListenAddr, Network, Span};
+use super::{AllowRule, ByteSize, Grace, ListenAddr, Network, Span};
 use crate::host::logging::{LogFilter, LogFormat};
 use crate::tls_mode::TlsMode;
 use crate::url::TRACKER_PORT;
@@ -28,6 +28,15 @@ settings! {
         /// The file with the list of revoked certificates of these authorities, as DER or PEM; `ttctl ca` keeps it as
         /// crl.der in its directory. While there is no such file, nothing is revoked.
         pub tls_crl: Option<PathBuf> = None,
+        /// The directory of the certificate authority that `ttctl ca init` made. This tracker admits machines to the fleet by
+        /// tokens of it, renews their certificates, and tells them what was revoked. Its crl.der is used where tls_crl names
+        /// no other list.
+        pub ca: Option<PathBuf> = None,
+        /// The life of a certificate that this tracker issues. A machine renews it after two thirds of that.
+        pub certificate_life: Span = Span::from_millis(90 * 24 * 3_600_000).expect("more than 0"),
+        /// For how long after its end a machine may renew its certificate, up to 90 days: it was switched off. With 0 it
+        /// needs a new token.
+        pub renew_grace: Grace = Grace::from_millis(30 * 24 * 3_600_000).expect("less than 90 days"),
         /// The networks from which anybody is served, as "10.0.0.0/8" or "10.1.2.3". Other callers are disconnected at once.
         /// Without any network all are served.
         pub allow_networks: Vec<Network> = Vec::new(),

@@ -40,7 +40,8 @@ pub struct Accepting {
     pub fault: Option<Arc<str>>,
     /// The roles of which a caller must have one, if it shows a certificate.
     pub callers: &'static [Role],
-    /// Whether a caller may show no certificate even if TLS is required, because it is about to ask for one.
+    /// Whether a caller may show no certificate even if TLS is required, because it is about to ask for one. It may begin
+    /// without TLS, too: it asks for the authority, and then comes back with that.
     pub may_be_unknown: bool,
 }
 
@@ -81,7 +82,7 @@ where
             Err(Refusal::NoIdentity(how.fault.clone()))
         }
         (Some(HANDSHAKE), None) => Err(Refusal::NotReady),
-        (Some(_), _) if how.mode == TlsMode::Require => Err(Refusal::Plain),
+        (Some(_), _) if how.mode == TlsMode::Require && !how.may_be_unknown => Err(Refusal::Plain),
         (Some(_), _) => Ok(Secured::plain(io, sideband)),
     }
 }

@@ -195,7 +195,7 @@ impl fmt::Display for NotEnrolled {
                 )
             }
             NotEnrolled::NotEncrypted => {
-                f.write_str("the tracker does not speak TLS, and a token is sent over TLS only")
+                f.write_str("the connection is not encrypted, and certificates are issued over TLS only")
             }
         }
     }

@@ -14,4 +14,4 @@ pub use mode::FileMode;
 pub use number::BadUnit;
 pub use rate::{Rate, RateLimit};
 pub use size::ByteSize;
-pub use span::Span;
+pub use span::{Grace, Span};

@@ -76,3 +76,50 @@ impl fmt::Display for Span {
 }
 
 through_text!(Span);
+
+/// For how long after its end something still counts: up to 90 days, and 0 for not at all.
+///
+/// ```
+/// use shared::host::config::Grace;
+///
+/// assert_eq!("30 d".parse::<Grace>().unwrap().to_string(), "30 d");
+/// assert_eq!("0".parse::<Grace>().unwrap().duration().as_secs(), 0);
+/// assert!("91 d".parse::<Grace>().is_err());
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Grace(u64);
+
+/// The longest grace, in milliseconds: 90 days. An authority forgets a certificate that ended earlier.
+const GRACE_MS_MAX: u64 = 90 * 24 * 3600 * 1000;
+
+const GRACE: &str = "a duration of at most 90 days such as \"30 d\" or \"12 h\", or 0";
+
+impl Grace {
+    /// `None` for more than 90 days.
+    pub const fn from_millis(millis: u64) -> Option<Grace> {
+        if millis > GRACE_MS_MAX { None } else { Some(Grace(millis)) }
+    }
+
+    /// The time as the standard library has it.
+    pub fn duration(self) -> Duration {
+        Duration::from_millis(self.0)
+    }
+}
+
+impl FromStr for Grace {
+    type Err = BadUnit;
+
+    fn from_str(text: &str) -> Result<Grace, BadUnit> {
+        let millis = parse_sum(text, SPANS).map_err(|bad| bad.expecting(GRACE))?;
+        Grace::from_millis(millis).ok_or(BadUnit { expected: GRACE, why: "more than 90 days".into() })
+    }
+}
+
+impl fmt::Display for Grace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == 0 { f.pad("0") } else { write_in(f, self.0, SPANS) }
+    }
+}
+
+through_text!(Grace);

@@ -75,7 +75,8 @@ async fn who_began_without_tls_has_to_begin_anew_where_it_is_required() {
         assert!(!plain.iter().chain(&unknown).chain(&known).any(objects), "{mode}");
     }
     let doors = ca.doors(TlsMode::Require, &[]);
-    assert!(plain.iter().all(|guest| matches!(doors.objection(guest, true), Some(Refusal::Plain))));
+    assert!(plain.iter().all(|guest| matches!(doors.objection(guest, false), Some(Refusal::Plain))));
+    assert!(plain.iter().all(|guest| doors.objection(guest, true).is_none()), "it may be about to ask");
     assert!(!known.iter().any(|guest| doors.objection(guest, false).is_some()));
     let [of_callee, of_caller] = unknown;
     assert!(doors.objection(&of_callee, false).is_none(), "the side that was called shows a certificate");
