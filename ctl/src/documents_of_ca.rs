@@ -17,6 +17,8 @@ pub(crate) struct Initialized {
     pub(crate) identity: String,
     /// The file with the authority's certificate.
     pub(crate) authority_certificate: String,
+    /// The file with which the tracker uses the authority, if one was written.
+    pub(crate) configuration: Option<String>,
 }
 
 /// `ca token`

@@ -1,7 +1,7 @@
 //! `ttctl ca init`: makes the authority and the tracker's certificate.
 
-use super::owner;
 use super::place::{Place, now};
+use super::{drop_in, owner};
 use crate::cli::CaInitArgs;
 use crate::documents::Document;
 use crate::documents_of_ca::{CertificateDocument, Initialized, ms};
@@ -12,12 +12,14 @@ use crate::output::Output;
 use ::ca::{Authority, CaError, Init};
 use shared::host::hostname;
 use shared::identity::{Node, NodeName, Role};
+use shared::tls_mode::TlsMode;
 
 /// The life of the tracker's certificate in seconds.
 const TRACKER_LIFE_S: u64 = 365 * 24 * 3600;
 
 pub(crate) fn init(args: &CaInitArgs, output: &mut Output) -> Result<(), Error> {
     let place = Place::new(&args.which);
+    let drop_in = if args.no_config { None } else { Some(drop_in::place()?) };
     let node = Node {
         name: args.node.clone().map_or_else(own_name, Ok)?,
         roles: [Role::Tracker].into(),
@@ -31,6 +33,10 @@ pub(crate) fn init(args: &CaInitArgs, output: &mut Output) -> Result<(), Error> 
     };
     let issued =
         authority.set_tracker_identity(now(), &node, TRACKER_LIFE_S).map_err(|error| place.error(error))?;
+    if let Some(drop_in) = &drop_in {
+        let mode = if args.turn_over { TlsMode::Prefer } else { TlsMode::Require };
+        drop_in::write(drop_in, place.dir(), &authority, mode)?;
+    }
     let until_ms = u64::try_from(authority.until()).unwrap_or_default().saturating_mul(1000);
     let identity = authority.tracker_identity();
     if output.is_json() {
@@ -40,6 +46,7 @@ pub(crate) fn init(args: &CaInitArgs, output: &mut Output) -> Result<(), Error> 
             tracker: CertificateDocument::new(&issued, "valid"),
             identity: identity.display().to_string(),
             authority_certificate: authority.certificates_file().display().to_string(),
+            configuration: drop_in.map(|path| path.display().to_string()),
         }));
     }
     let shown = |path: &std::path::Path| clean(&path.display().to_string());
@@ -52,8 +59,15 @@ pub(crate) fn init(args: &CaInitArgs, output: &mut Output) -> Result<(), Error> 
         until[1]
     ))?;
     output.note("keep a copy of the directory in a safe place: whoever has ca.key is the fleet's master");
-    output
-        .note(&format!("next: `{}` makes the certificate of a machine", place.command("issue NODE -o OUT")));
+    if let Some(drop_in) = &drop_in {
+        output.done(&format!("wrote {}, with which the tracker uses the authority", shown(drop_in)))?;
+        output.note("run `systemctl reload tt-tracker`, or restart the tracker");
+    }
+    output.note(&format!(
+        "next: `{}` prints the command with which a machine joins; `{}` makes files to carry to it",
+        place.command("token"),
+        place.command("issue NODE -o OUT")
+    ));
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! `ttctl ca`: the certificate authority of a closed fleet. It works on the authority's directory and needs no daemon.
 //! Each verb has a file of its name; `place` finds and opens the directory, and says what failures mean.
 
+mod drop_in;
 mod init;
 mod issue;
 mod list;

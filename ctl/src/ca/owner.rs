@@ -63,6 +63,6 @@ fn owner_in(above: &Path, dir: &Path) -> Result<Option<(u32, u32)>, Error> {
     Ok((owner.uid() != 0).then_some((owner.uid(), owner.gid())))
 }
 
-fn denied(error: Error) -> Error {
+pub(super) fn denied(error: Error) -> Error {
     error.hint("run the command with sudo, or name a directory of yours with --dir")
 }

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 pub enum CaCommand {
     /// Make an authority, and its tracker's certificate
     #[command(
-        override_usage = "ttctl ca init [--dir DIR] [--name NAME] [--node NODE]\n                     [--life DURATION]"
+        override_usage = "ttctl ca init [--dir DIR] [--name NAME] [--node NODE]\n                     [--life DURATION] [--turn-over | --no-config]"
     )]
     Init(CaInitArgs),
     /// Make a token for machines that are to join
@@ -57,6 +57,9 @@ Run it on the tracker's machine, as root. The directory is made, by default
   tracker.pem  the secret key and the certificate of the tracker
 Keep a copy of the directory in a safe place.
 
+The tracker uses it by tt-tracker.d/50-ca.toml, which is written beside the
+tracker's configuration, after `systemctl reload tt-tracker`.
+
 Examples:
   ttctl ca init
   ttctl ca init --dir /srv/ca --node tracker.example")]
@@ -73,6 +76,12 @@ pub struct CaInitArgs {
     /// How long the authority lives
     #[arg(long, value_name = "DURATION", default_value = "3650 d")]
     pub life: Span,
+    /// Have the tracker serve machines without a certificate, too, until all have joined
+    #[arg(long, conflicts_with = "no_config")]
+    pub turn_over: bool,
+    /// Write nothing into the tracker's configuration
+    #[arg(long)]
+    pub no_config: bool,
 }
 
 /// `ttctl ca token`

@@ -2,6 +2,7 @@
 
 use cluster::skip::skipped;
 use serde_json::Value;
+use shared::host::config::{Files, TrackerConfig};
 use shared::token::Token;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -30,6 +31,7 @@ impl Fleet {
         command.args(["ca", verb, "--dir"]).arg(dir).args(args);
         // no daemon is there, and none is needed
         command.current_dir(self.0.path()).env_clear().env("TZ", "UTC").env("TT_SOCKET", "/nowhere");
+        command.env("CONFIGURATION_DIRECTORY", self.path("config"));
         command.output().unwrap()
     }
 
@@ -88,6 +90,31 @@ fn an_authority_is_made_once_and_has_a_tracker() {
     fleet.ok("init", &["--node", "tracker-1"]);
     assert_eq!(fs::read(fleet.path("ca/ca.key")).unwrap(), key);
     assert!(fleet.path("ca/tracker.pem").exists());
+}
+
+#[test]
+fn the_tracker_is_told_of_the_authority_and_nobody_s_file_is_lost() {
+    let fleet = Fleet(tempfile::tempdir().unwrap());
+    let drop_in = fleet.path("config/tt-tracker.d/50-ca.toml");
+    fleet.ok("init", &["--node", "tracker-1", "--no-config"]);
+    assert!(!drop_in.exists());
+    fs::remove_dir_all(fleet.path("ca")).unwrap();
+    fs::create_dir_all(drop_in.parent().unwrap()).unwrap();
+    fs::write(&drop_in, "# mine\n").unwrap();
+    let (code, message) = fleet.fails("init", &["--node", "tracker-1"]);
+    assert!(code == 4 && message.contains("50-ca.toml was not written by this command"), "{message}");
+    assert!(!fleet.path("ca").exists() && fs::read_to_string(&drop_in).unwrap() == "# mine\n");
+    fs::remove_file(&drop_in).unwrap();
+    for (args, mode) in [(&["--turn-over"][..], "prefer"), (&[], "require")] {
+        let said = fleet.json("init", &[&["--node", "tracker-1"], args].concat());
+        assert_eq!(said["configuration"], drop_in.to_str().unwrap());
+        let files = Files::read(&drop_in).unwrap();
+        let config = TrackerConfig::of(&files).unwrap();
+        let at = |name: &str| Some(fs::canonicalize(fleet.path(name)).unwrap());
+        assert_eq!((config.tls.as_str(), config.ca), (mode, at("ca")));
+        assert_eq!((config.tls_identity, config.tls_ca), (at("ca/tracker.pem"), at("ca/ca.pem")));
+        fs::remove_dir_all(fleet.path("ca")).unwrap();
+    }
 }
 
 #[test]
