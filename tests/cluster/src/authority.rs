@@ -15,7 +15,7 @@ impl Authority {
     #[track_caller]
     pub fn new() -> Authority {
         let authority = Authority { home: tempfile::tempdir().expect("a temporary folder") };
-        authority.ok(&["init", "--node", "hub"]);
+        authority.ok(&["init", "--node", "hub", "--no-config"]);
         authority
     }
 
