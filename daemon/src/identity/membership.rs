@@ -13,6 +13,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::{MutexGuard, watch};
 
 /// What is known of this machine's identity.
@@ -30,7 +31,7 @@ pub struct Known {
     pub list: u64,
     /// Why what was joined cannot be read.
     pub fault: Option<String>,
-    /// Why the last renewal failed, and what to do about it.
+    /// Why the last renewal failed, or that a tracker refuses the certificate, and what to do about it.
     pub trouble: Option<Trouble>,
     /// When the certificate is to be renewed, in seconds since 1970.
     pub due: Option<u64>,
@@ -38,7 +39,7 @@ pub struct Known {
     pub settled: Settled,
 }
 
-/// Why a renewal failed.
+/// Why the certificate will not count for long, or does not count any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
     /// What failed.
@@ -83,6 +84,8 @@ pub struct Membership {
     /// None in worlds on virtual time: a machine there has no identity.
     credentials: OnceLock<Credentials>,
     known: watch::Sender<Arc<Known>>,
+    /// When a tracker last said what was revoked.
+    heard: Mutex<Option<Instant>>,
     /// What reads and writes the files does so one after another.
     files: Mutex<()>,
     changing: tokio::sync::Mutex<()>,
@@ -170,7 +173,18 @@ impl Membership {
         self.read_again(None);
     }
 
-    /// Notes why a renewal failed. It does not block.
+    /// Notes that a tracker said what was revoked, or that nothing was. It does not block.
+    pub fn heard(&self) {
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Whether a tracker said that within this time. It does not block.
+    pub fn has_heard_within(&self, span: Duration) -> bool {
+        let heard = *self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.is_some_and(|at| at.elapsed() < span)
+    }
+
+    /// Notes why a renewal failed, or that a tracker refuses the certificate. It does not block.
     pub fn failed(&self, trouble: Trouble) {
         self.known.send_if_modified(|known| {
             let is_other = known.trouble.as_ref() != Some(&trouble);

@@ -55,11 +55,11 @@ fn fault(
         (IdentityOrigin::None, None, _) => (None, join()),
         (IdentityOrigin::None, Some(fault), _) => (Some(fault.to_owned()), join()),
         (IdentityOrigin::Joined, Some(fault), Some(trouble)) => {
-            let message = format!("{fault}; the renewal fails: {}", trouble.message);
+            let message = format!("{fault}; {}", trouble.message);
             (Some(message), trouble.hint.clone())
         }
         (IdentityOrigin::Joined, None, Some(trouble)) => {
-            (Some(format!("the renewal fails: {}", trouble.message)), trouble.hint.clone())
+            (Some(trouble.message.clone()), trouble.hint.clone())
         }
         (IdentityOrigin::Joined, Some(fault), None) => {
             (Some(fault.to_owned()), Some("ttd asks the tracker for a new certificate".to_owned()))
@@ -108,10 +108,10 @@ mod tests {
             Trouble { message: "tt://hub: it was revoked".to_owned(), hint: Some("join anew".to_owned()) };
         let known = Known { trouble: Some(trouble), ..known };
         let told = report(&known, Some("the certificate expired"), 7);
-        let both = "the certificate expired; the renewal fails: tt://hub: it was revoked";
+        let both = "the certificate expired; tt://hub: it was revoked";
         assert_eq!((told.fault.as_deref(), told.hint.as_deref()), (Some(both), Some("join anew")));
         let told = report(&known, None, 7);
-        assert_eq!(told.fault.as_deref(), Some("the renewal fails: tt://hub: it was revoked"));
+        assert_eq!(told.fault.as_deref(), Some("tt://hub: it was revoked"));
     }
 
     #[test]

@@ -2,17 +2,19 @@
 
 use super::advertise;
 use super::health::Trouble;
+use crate::identity;
 use crate::inbox::Context;
 use crate::jobs;
 use shared::host::guard::Guest;
 use shared::identity::Role;
 use shared::plain::io_error;
 use shared::rpc::PROTOCOL_VERSION;
-use shared::rpc::tls;
+use shared::rpc::tls::{self, Refusal};
 use shared::rpc::tracker::{TrackedPeer, TrackerCaller, TrackerHello, TrackerWelcome};
 use shared::rpc::wire::{self, CallError, ClientOptions, LinkEnd, Sideband};
 use shared::swarm::PeerAddr;
 use shared::url::TrackerUrl;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -100,7 +102,13 @@ impl Session {
                 carrier.abort();
                 Err(error.into())
             }
-            Err(CallError::Closed) => Err(ended(carrier.await)),
+            Err(CallError::Closed) => {
+                let end = carrier.await;
+                if let Ok(LinkEnd::Failed(error)) = &end {
+                    note_if_revoked(context, address, error);
+                }
+                Err(ended(end))
+            }
             Err(error) => {
                 carrier.abort();
                 Err(error.into())
@@ -116,6 +124,17 @@ impl Session {
     /// Waits until the connection has ended, and returns why.
     pub(crate) async fn ended(&mut self) -> Trouble {
         ended((&mut self.carrier).await)
+    }
+}
+
+/// A revoked machine hears it from the tracker that refuses it: it gets no list any more.
+fn note_if_revoked(context: &Context, tracker: SocketAddr, error: &io::Error) {
+    let refusal = error.get_ref().and_then(|inner| inner.downcast_ref::<Refusal>());
+    if refusal.is_some_and(Refusal::is_of_revoked) {
+        context.membership.failed(identity::Trouble {
+            message: format!("the tracker at {tracker} says that this machine's certificate was revoked"),
+            hint: Some("join with a new token (`ttctl ca token` on the tracker's machine)".to_owned()),
+        });
     }
 }
 

@@ -11,3 +11,4 @@ pub(super) mod revocations;
 
 pub use join::{Wish, join};
 pub use renew::run;
+pub use revocations::run_beside;

@@ -69,7 +69,8 @@ async fn renew_when_due(context: &Context, until: Option<u64>) {
                         "the certificate, valid until {}, cannot be renewed", Utc(certificate.not_after)
                     );
                 }
-                membership.failed(Trouble { message: error.message, hint: error.hint });
+                let message = format!("the renewal fails: {}", error.message);
+                membership.failed(Trouble { message, hint: error.hint });
             }
         }
         drop(turn);

@@ -4,7 +4,7 @@ use crate::entropy;
 use crate::identity::{Known, Membership, NotKept};
 use crate::inbox::Context;
 use crate::jobs;
-use crate::tracker::session::CALL_TIMEOUT;
+use crate::tracker::session::{CALL_TIMEOUT, Session};
 use shared::rpc::tracker::{REVOKED_BYTES_MAX, REVOKED_PAGE_BYTES, RevokedAsk, TrackerCaller};
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,8 +33,7 @@ pub(in crate::tracker) async fn follow(context: &Context, caller: TrackerCaller)
         let has_authority = |known: &Arc<Known>| !known.authorities.is_empty();
         let Ok(seen) = known.wait_for(has_authority).await.map(|known| known.list) else { return };
         match fetch(&caller, seen).await {
-            Ok(Some(list)) => keep(&context.membership, list).await,
-            Ok(None) => {}
+            Ok(list) => heard(&context.membership, list).await,
             Err(NoList::Failed(why)) => {
                 tracing::debug!(error = why, "the tracker gives no list of revoked certificates")
             }
@@ -44,8 +43,48 @@ pub(in crate::tracker) async fn follow(context: &Context, caller: TrackerCaller)
                 );
             }
         }
-        let draw: f64 = entropy::random();
-        tokio::time::sleep(EVERY.mul_f64(0.75 + 0.5 * draw)).await;
+        pause().await;
+    }
+}
+
+/// Asks over a connection of its own while nothing is announced, as on a machine that shares nothing yet.
+pub async fn run_beside(context: Arc<Context>) {
+    let (mut known, mut session) = (context.membership.subscribe(), None);
+    loop {
+        let has_authority = |known: &Arc<Known>| !known.authorities.is_empty();
+        let present = known.wait_for(has_authority).await.map(|known| (**known).clone());
+        let Ok(present) = present else { return };
+        pause().await;
+        if context.membership.has_heard_within(EVERY.mul_f64(1.5)) {
+            session = None;
+            continue;
+        }
+        let own = present.in_use().map(|(joined, _)| &joined.tracker);
+        let Some(url) = own.or(present.configured.trackers.first()) else { continue };
+        let open = match session.take().filter(|session: &Session| !session.is_ended()) {
+            Some(session) => Ok(session),
+            None => Session::open_to_ask(&context, url).await,
+        };
+        let Ok(asked) = open else { continue }; // the announcers and the renewal say why
+        if let Ok(list) = fetch(&asked.caller, present.list).await {
+            if let Some(list) = list {
+                keep(&context.membership, list).await;
+            }
+            session = Some(asked);
+        }
+    }
+}
+
+async fn pause() {
+    let draw: f64 = entropy::random();
+    tokio::time::sleep(EVERY.mul_f64(0.75 + 0.5 * draw)).await;
+}
+
+/// A tracker to which this machine announces has answered.
+async fn heard(membership: &Arc<Membership>, list: Option<Vec<u8>>) {
+    membership.heard();
+    if let Some(list) = list {
+        keep(membership, list).await;
     }
 }
 

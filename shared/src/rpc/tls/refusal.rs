@@ -94,6 +94,13 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// Whether the other side says that our certificate was revoked.
+    pub fn is_of_revoked(&self) -> bool {
+        matches!(self, Refusal::Refused(AlertDescription::CertificateRevoked))
+    }
+}
+
 /// Whether the other side went away, which says nothing about what it wanted.
 pub(super) fn is_broken_off(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};

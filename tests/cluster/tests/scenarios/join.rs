@@ -1,12 +1,60 @@
 //! Scenarios of machines that become members of a closed fleet.
 
-use cluster::{Daemon, Tracker};
+use cluster::files::{MIB, content};
+use cluster::{Authority, CAP, Daemon, Tracker, wait_until};
+use serde_json::Value;
 use std::fs;
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
 
 const TOKEN: &str = "tt1.edmqgx35cnq20rksehjq683fcr.csmqcs9n.c4g76sb3e9jq8839egg6jws0447v";
 
-/// The part of the token that nobody may see.
-const SECRET: &str = "c4g76sb3e9jq8839egg6jws0447v";
+/// A revoked machine is out within this.
+const OUT_WITHIN: Duration = Duration::from_secs(60);
+
+/// A fleet that is closed: a tracker that requires TLS, and its authority.
+struct Fleet {
+    authority: Authority,
+    tracker: Tracker,
+}
+
+impl Fleet {
+    fn new(more: &str) -> Fleet {
+        let (authority, mut tracker) = (Authority::new(), Tracker::start());
+        let ca = authority.dir();
+        let config = format!("{}ca = \"{}\"\n{more}", authority.tracker("require"), ca.display());
+        tracker.configure(&config);
+        Fleet { authority, tracker }
+    }
+
+    fn token(&self, args: &[&str]) -> String {
+        let url = self.tracker.url();
+        let made = self.authority.ok(&[&["token", "--json", "--tracker", &url], args].concat()).stdout;
+        let made: Value = serde_json::from_str(&made).unwrap();
+        made["token"].as_str().unwrap().to_owned()
+    }
+
+    /// A machine that knows no tracker yet.
+    fn machine() -> Daemon {
+        Daemon::start_on(Ipv4Addr::LOCALHOST.into(), &[])
+    }
+
+    #[track_caller]
+    fn joined(&self, token: &str, node: &str) -> Daemon {
+        let machine = Fleet::machine();
+        machine.ok(&["join", token, "--tracker", &self.tracker.url(), "--node", node]);
+        machine
+    }
+}
+
+fn identity(daemon: &Daemon) -> Value {
+    serde_json::from_str(&daemon.ctl(&["identity", "--json"]).stdout).unwrap()
+}
+
+/// The part of a token that nobody may see.
+fn secret(token: &str) -> &str {
+    token.rsplit('.').next().unwrap()
+}
 
 #[test]
 fn each_reason_not_to_join_is_named_at_once_and_leaves_nothing_that_counts() {
@@ -25,9 +73,135 @@ fn each_reason_not_to_join_is_named_at_once_and_leaves_nothing_that_counts() {
     let log = a.log();
     assert!(log.contains("this machine has not joined"), "{log}");
     for text in [&log, &refused.stderr, &unreachable.stderr, &cut.stderr] {
-        assert!(!text.contains(SECRET) && !text.contains(TOKEN), "{text}");
+        assert!(!text.contains(secret(TOKEN)) && !text.contains(TOKEN), "{text}");
     }
     let identity = a.folder().join(".tinytorrent/identity");
     let files: Vec<_> = fs::read_dir(identity).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(files, ["joining.key"], "the key that it will have when it joins");
+}
+
+#[test]
+fn machines_join_with_a_token_and_exchange_files_where_tls_is_required() {
+    let fleet = Fleet::new("");
+    let token = fleet.token(&["--uses", "2", "--group", "web"]);
+    let (a, b) = (fleet.joined(&token, "web-1"), fleet.joined(&token, "web-2"));
+    let said = identity(&a);
+    assert_eq!(
+        (&said["node"], &said["groups"][0], &said["tls"]),
+        (&"web-1".into(), &"web".into(), &"require".into())
+    );
+    assert_eq!(said["fault"], Value::Null, "{said}");
+
+    // They use the tracker of the join, and nobody else is served.
+    let bytes = content(9500, 5 * MIB);
+    a.share_bytes("app", &bytes);
+    b.get("app", &bytes);
+    let stranger = Daemon::start(&fleet.tracker, &[]);
+    stranger.ctl_code(5, &["get", "app", "--timeout", "5s"]);
+    assert!(!stranger.file("app").exists());
+
+    // Joining again keeps the key; another name needs --replace, and another machine another use.
+    a.ok(&["join", &token, "--tracker", &fleet.tracker.url()]);
+    let renamed = a.ctl_code(4, &["join", &token, "--tracker", &fleet.tracker.url(), "--node", "other"]);
+    assert!(renamed.stderr.contains("has joined as web-1, not as other"), "{}", renamed.stderr);
+    let c = Fleet::machine();
+    let url = fleet.tracker.url();
+    let used = c.ctl_code(4, &["join", &token, "--tracker", &url, "--node", "web-3"]);
+    assert!(used.stderr.contains("the token is used up: it admitted 2 machines"), "{}", used.stderr);
+    let again = fleet.token(&[]);
+    let taken = c.ctl_code(4, &["join", &again, "--tracker", &url, "--node", "web-1"]);
+    assert!(taken.stderr.contains("web-1 belongs to another key"), "{}", taken.stderr);
+    let other = Fleet::new("");
+    let foreign = c.ctl_code(4, &["join", &other.token(&[]), "--tracker", &url]);
+    assert!(foreign.stderr.contains("somebody else answers"), "{}", foreign.stderr);
+
+    // A restart needs nothing: the files and the tracker are those of the join.
+    let mut b = b;
+    b.restart();
+    assert_eq!(identity(&b)["node"], "web-2");
+    let more = content(9501, MIB);
+    a.share_bytes("more", &more);
+    b.get("more", &more);
+    for (said, who) in
+        [(a.log(), "web-1"), (b.log(), "web-2"), (c.log(), "web-3"), (fleet.tracker.log(), "tracker")]
+    {
+        assert!(!said.contains(secret(&token)) && !said.contains("PRIVATE KEY"), "{who}: {said}");
+    }
+}
+
+#[test]
+fn a_revoked_machine_is_out_within_a_minute_and_stays_out() {
+    let fleet = Fleet::new("");
+    let token = fleet.token(&["--uses", "3"]);
+    let (mut a, mut b) = (fleet.joined(&token, "web-1"), fleet.joined(&token, "web-2"));
+    let c = fleet.joined(&token, "web-3");
+    a.ok(&["limit", "--upload", "1 MB/s"]);
+    let bytes = content(9510, 200 * MIB);
+    a.share_bytes("app", &bytes);
+    b.ok(&["get", "app", "--detach"]);
+    wait_until("the transfer runs", CAP, || {
+        b.status("app").is_some_and(|status| status.number("chunks_have") > 0)
+    });
+
+    let begin = Instant::now();
+    fleet.authority.revoke("web-2");
+    let is_out = |machine: &Daemon| {
+        let fault = identity(machine)["fault"].as_str().unwrap_or_default().to_owned();
+        fault.contains("revoked")
+    };
+    wait_until("it knows that it is out", OUT_WITHIN, || is_out(&b));
+    let has_list = |machine: &Daemon| identity(machine)["revoked_list"].as_u64().is_some();
+    wait_until("the others know it", OUT_WITHIN.saturating_sub(begin.elapsed()), || {
+        has_list(&a) && has_list(&c)
+    });
+    wait_until("the transfer is cut", OUT_WITHIN.saturating_sub(begin.elapsed()), || {
+        a.ok(&["peers", "--json", "--uploads"]).stdout.contains("\"peers\":[]")
+    });
+    eprintln!("out after {:.1} s", begin.elapsed().as_secs_f64());
+
+    for machine in [&mut a, &mut b] {
+        machine.restart();
+    }
+    let before = b.status("app").map(|status| status.number("chunks_have"));
+    // The others go on meanwhile.
+    a.ok(&["limit", "--upload", "none"]);
+    c.get("app", &bytes);
+    assert!(has_list(&a), "the list survives a restart");
+    assert_eq!(
+        b.status("app").map(|status| status.number("chunks_have")),
+        before,
+        "it gets nothing any more"
+    );
+    b.ctl_code(4, &["identity"]);
+    let refused = b.ctl_code(4, &["join", &token, "--tracker", &fleet.tracker.url()]);
+    assert!(refused.stderr.contains("the token was revoked"), "{}", refused.stderr);
+}
+
+/// A transfer that lasts through some renewals. Returns their number.
+fn renewals_while_a_transfer_runs(lasts: Duration) -> usize {
+    let fleet = Fleet::new("certificate_life = \"30 s\"\n");
+    let token = fleet.token(&["--uses", "2"]);
+    let (a, b) = (fleet.joined(&token, "web-1"), fleet.joined(&token, "web-2"));
+    a.ok(&["limit", "--upload", "1 MB/s"]);
+    let bytes = content(9520, usize::try_from(lasts.as_secs()).unwrap() * 1_000_000);
+    a.share_bytes("app", &bytes);
+    let begin = Instant::now();
+    b.ok(&["get", "app", "--timeout", &format!("{}s", lasts.as_secs() * 2)]);
+    b.check_file("app", &bytes);
+    assert!(begin.elapsed() > lasts * 9 / 10, "it lasted {:?}", begin.elapsed());
+    assert_eq!(identity(&a)["fault"], Value::Null);
+    let renewals = |daemon: &Daemon| daemon.log().matches("the certificate was renewed").count();
+    renewals(&a).min(renewals(&b))
+}
+
+#[test]
+fn a_transfer_runs_through_renewals() {
+    assert!(renewals_while_a_transfer_runs(Duration::from_secs(50)) >= 2);
+}
+
+/// `cargo test -p cluster ten_renewals -- --ignored`
+#[test]
+#[ignore = "it lasts five minutes"]
+fn a_transfer_of_five_minutes_runs_through_ten_renewals() {
+    assert!(renewals_while_a_transfer_runs(Duration::from_secs(300)) >= 10);
 }
