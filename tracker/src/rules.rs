@@ -22,8 +22,7 @@ impl Rules {
     }
 
     /// The address of a peer that is told to others, where it connects from `asker`: the one that it advertises if it may, and
-    /// otherwise that of its connection, with its listening port. It may if it has a certificate: then others notice when
-    /// another machine is at that address.
+    /// otherwise that of its connection, with its listening port. It may if it has a certificate.
     pub(crate) fn address_of(&self, asker: IpAddr, has_certificate: bool, peer: &TrackedPeer) -> SocketAddr {
         let may = has_certificate || self.advertise_networks.iter().any(|network| network.contains(asker));
         match peer.advertise.filter(|_| may) {

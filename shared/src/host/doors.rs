@@ -1,7 +1,8 @@
 //! With what connections to other machines are made and accepted at this moment.
 //!
 //! A [`Keeper`] looks at the certificate files every few seconds on a thread of its own, and publishes what it found as
-//! [`Doors`]. Whoever makes or accepts a connection takes the doors of that moment; connections that exist keep theirs.
+//! [`Doors`]. Whoever makes or accepts a connection takes the doors of that moment. Connections that exist
+//! keep theirs, and `guard` ends those that the present doors would refuse.
 
 use super::certificates::{Certificates, DailyReports, Places};
 use super::clock::time_of_day;

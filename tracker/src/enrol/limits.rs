@@ -69,7 +69,7 @@ impl Limits {
         self.keys.may_spend(now, key, RENEWAL_EVERY_MIN)
     }
 
-    /// Counts a renewal. Others cannot spend what a key may: only who has it gets here.
+    /// Counts a renewal. The request was signed by the key, so no other machine spends the renewals of a key.
     pub(super) fn renewed(&mut self, now: Duration, key: [u8; 32], life: Duration) {
         let every = (life / RENEWALS_PER_LIFE).clamp(RENEWAL_EVERY_MIN, RENEWAL_EVERY_MAX);
         self.keys.spend(now, key, every, RENEWALS);

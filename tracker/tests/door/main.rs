@@ -76,7 +76,7 @@ async fn member_at(addr: SocketAddr, mode: TlsMode, setup: &Arc<Setup>, port: u1
     caller
 }
 
-/// Waits until so many callers were refused for a cause.
+/// Waits until `count` callers were refused for a cause.
 async fn until_refused(handle: &Handle, cause: Cause, count: u64) {
     let begin = Instant::now();
     while handle.refused().of(cause) < count {

@@ -125,7 +125,7 @@ pub struct PeerEntry {
     pub zone: String,
     /// The host name that it reported, empty if none. Always empty in the answer to an announce.
     pub host: String,
-    /// The node that its certificate names, if it showed one to the tracker. Whoever dials it demands this node.
+    /// The node that its certificate names, if it showed one to the tracker.
     pub node: Option<NodeName>,
 }
 
