@@ -1,6 +1,7 @@
 //! What a tracker answers to a machine that joins or renews, checked before anything of it is kept. It is pure.
 
 use super::key::Key;
+use super::schedule::BACKDATED_S;
 use rustls_pki_types::CertificateDer;
 use shared::identity::{Node, NodeName};
 use shared::rpc::tls::{Authorities, FileFault, Identity, Revoked, Setup};
@@ -10,7 +11,7 @@ use webpki::EndEntityCert;
 
 /// By how many seconds this machine's clock may differ from a tracker's. A certificate begins that much earlier than it was
 /// issued, so a machine whose clock is further behind would find its new certificate not yet valid.
-pub const CLOCKS_DIFFER_S_MAX: u64 = 3600;
+pub const CLOCKS_DIFFER_S_MAX: u64 = BACKDATED_S;
 
 /// What is kept of an answer.
 #[derive(Clone)]

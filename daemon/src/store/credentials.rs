@@ -8,6 +8,7 @@ use super::disk::Disk;
 use super::{At, StoreError, atomic, invalid};
 use serde::{Deserialize, Serialize};
 use shared::host::certificates::Places;
+use shared::rpc::tls::{IDENTITY_BYTES_MAX, REVOKED_BYTES_MAX};
 use shared::tls_mode::TlsMode;
 use shared::url::TrackerUrl;
 use std::fs::{self, DirBuilder};
@@ -22,10 +23,7 @@ const VERSION: u32 = 1;
 const FILE_BYTES_MAX: u64 = 4096;
 
 /// The largest key, or key with certificates, that is read, in bytes; a larger one is an error. Ours have some KiB.
-const PEM_BYTES_MAX: u64 = 256 << 10;
-
-/// The largest list of revoked certificates that is read, in bytes; a larger one is an error.
-const REVOKED_BYTES_MAX: u64 = 4 << 20;
+const PEM_BYTES_MAX: u64 = IDENTITY_BYTES_MAX as u64;
 
 /// The fleet that this machine joined.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,7 +117,7 @@ impl Credentials {
     /// # Errors
     /// As [`identity`](Credentials::identity).
     pub fn revoked(&self) -> Result<Option<Vec<u8>>, StoreError> {
-        read(&self.disk, &self.path("revoked.crl"), REVOKED_BYTES_MAX)
+        read(&self.disk, &self.path("revoked.crl"), REVOKED_BYTES_MAX as u64)
     }
 
     /// The key for which a certificate was asked and not yet received. The tracker counts one use of a token for it,

@@ -2,19 +2,18 @@
 
 use crate::inbox::Context;
 use crate::jobs;
-use crate::net::Stream;
 use crate::tracker::health::Trouble;
 use crate::tracker::session::{CALL_TIMEOUT, ended, resolve};
 use shared::identity::Role;
 use shared::rpc::PROTOCOL_VERSION;
 use shared::rpc::control::{ControlError, ErrorKind};
-use shared::rpc::tls::{Authorities, CertificateFault, Dialing, Refusal, Revoked, Secured, Setup, dial};
+use shared::rpc::tls::{Authorities, CertificateFault, Dialing, Refusal, Revoked, Setup, dial};
 use shared::rpc::tracker::{NotEnrolled, TrackerCaller, TrackerHello};
-use shared::rpc::wire::{self, Ahead, CallError, ClientOptions, LinkEnd, Sideband};
+use shared::rpc::wire::{self, CallError, ClientOptions, LinkEnd, Sideband};
 use shared::tls_mode::TlsMode;
 use shared::url::TrackerUrl;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 /// A connection after hello. Dropping it closes it.
@@ -78,17 +77,9 @@ impl Desk {
         address: SocketAddr,
         how: &Dialing,
     ) -> Result<Desk, ControlError> {
-        let last = Mutex::new(Sideband::new());
-        let connect = || async {
-            let sideband = Sideband::new();
-            *last.lock().unwrap_or_else(PoisonError::into_inner) = sideband.clone();
-            let stream = context.connect(address, false).await?;
-            Ok((Ahead::new(stream, sideband.clone()), sideband))
-        };
-        let stream: Secured<Ahead<Stream>> =
-            dial(how, Role::Tracker, connect).await.map_err(|refusal| refused(url, &refusal))?;
-        let sideband = last.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let options = ClientOptions { sideband, ..ClientOptions::default() };
+        let connect = async || Ok((context.connect(address, false).await?, Sideband::new()));
+        let stream = dial(how, Role::Tracker, connect).await.map_err(|refusal| refused(url, &refusal))?;
+        let options = ClientOptions { sideband: stream.sideband().clone(), ..ClientOptions::default() };
         let (caller, carrier): (TrackerCaller, _) = wire::client(stream, options);
         let mut desk = Desk { caller, url: url.clone(), carrier: jobs::spawn(carrier) };
         let hello = TrackerHello { version: PROTOCOL_VERSION, capabilities: 0, peer: None };
