@@ -34,6 +34,9 @@ const IMPURE: [&str; 14] = [
 
 type Step = (&'static str, fn(&Workspace, &mut Parts) -> Result<(), String>);
 
+/// All binaries and tests. The steps that use them name the same ones, so that they are built once.
+const ALL_TESTS: [&str; 3] = ["--workspace", "--bins", "--tests"];
+
 /// The last step.
 const TESTS: &str = "tests";
 
@@ -81,12 +84,10 @@ const STEPS: [Step; 18] = [
         false => skip::chore("a fleet of containers", "this machine cannot run it; see above"),
     }),
     // Together with the tests, so that both are built once with the same features.
-    ("binaries and tests", |workspace, _| {
-        must(workspace.cargo().args(["build", "--workspace", "--bins", "--tests"]))
-    }),
+    ("binaries and tests", |workspace, _| must(workspace.cargo().arg("build").args(ALL_TESTS))),
     // Before the tests, because a seed that fails says more than a test that does.
     ("the whole system on virtual time", |workspace, _| {
-        whole::run_in(workspace, &whole::WholeArgs::brief(), &["--workspace"])
+        whole::run_in(workspace, &whole::WholeArgs::brief(), &ALL_TESTS)
     }),
     (TESTS, |workspace, parts| {
         let mut tests = workspace.cargo();

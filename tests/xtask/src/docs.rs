@@ -132,6 +132,11 @@ mod tests {
     }
 
     #[test]
+    fn the_documents_name_tests_that_exist() {
+        check(&Workspace::find().unwrap()).unwrap();
+    }
+
+    #[test]
     fn tests_are_told_from_other_names() {
         let text = "`shared::a::b`, `std::fs`, shared::c, `fuzz::stream` and `daemon::Store`, `cluster`";
         assert_eq!(tests_named(text), ["shared::a::b", "fuzz::stream"]);

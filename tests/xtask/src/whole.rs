@@ -39,21 +39,16 @@ impl WholeArgs {
 
 /// Builds the daemon's tests by themselves, and runs the seeds.
 pub(crate) fn run(args: &WholeArgs) -> Result<(), String> {
-    run_in(&Workspace::find()?, args, &["--package", "daemon"])
+    run_in(&Workspace::find()?, args, &["--package", "daemon", "--lib"])
 }
 
-/// Runs the seeds. `packages` are those with whose features the tests are built. A seed that fails is the error; the
-/// test has printed it, and how to replay it.
-pub(crate) fn run_in(workspace: &Workspace, args: &WholeArgs, packages: &[&str]) -> Result<(), String> {
+/// Runs the seeds. `targets` are what cargo builds and runs; the test is in one of them. Where other tests are built as
+/// well, they must be the same ones here: cargo builds a crate anew when other targets ask for other features of its
+/// dependencies. A seed that fails is the error; the test has printed it, and how to replay it.
+pub(crate) fn run_in(workspace: &Workspace, args: &WholeArgs, targets: &[&str]) -> Result<(), String> {
     let mut cargo = workspace.cargo();
-    cargo.arg("test").args(profile(args.seeds)).args(packages).args([
-        "--lib",
-        "--",
-        "--exact",
-        "--ignored",
-        "--nocapture",
-        TEST,
-    ]);
+    cargo.arg("test").args(profile(args.seeds)).args(targets);
+    cargo.args(["--", "--exact", "--ignored", "--nocapture", TEST]);
     cargo.env("TT_SEEDS", args.seeds.to_string()).env("TT_FROM", args.from.to_string());
     cargo.env_remove("TT_SCENARIO").envs(args.scenario.as_ref().map(|name| ("TT_SCENARIO", name)));
     let is_summed_up = has_summed_up(&mut cargo, args.seeds)?;
