@@ -5,20 +5,24 @@ import argparse, contextlib, datetime, fcntl, json, os, signal, sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
-import create, drivers, needs, net, payload, report, reuse, runner, targets
+import calls, create, drivers, needs, net, payload, report, reuse, runner, targets
 from cases import CASES
 from versions import VERSIONS
 
 LOCK = "/run/ttbench.lock"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-TOOLS = [tool for tool in drivers.DRIVERS if tool != "tinytorrent-tree"]  # that one is compared with ourselves
-SETS = {"targets": (targets.MEASURED, ["tinytorrent"]), "compare": (targets.MEASURED, TOOLS)}
+TOOLS = [tool for tool in drivers.DRIVERS if not tool.startswith("tinytorrent-")]  # those are compared with ourselves
+SETS = {"targets": (targets.MEASURED, ["tinytorrent"]), "compare": (targets.MEASURED, TOOLS),
+        "tls": (("e2-1x1", "half-n16"), ["tinytorrent", targets.TLS]),
+        "strangers": (("e1-n8",), [targets.TLS, targets.STRANGERS])}
 EXAMPLES = """examples:
   cargo xtask bench list
   cargo xtask bench run --case smoke --tools tinytorrent --runs 1
   cargo xtask bench run --case e1-n16 --tools tinytorrent,aria2,libtorrent,http --runs 3
   cargo xtask bench run --set targets            all targets, TinyTorrent alone
   cargo xtask bench run --set compare            the same cases with every tool that is installed (hours)
+  cargo xtask bench run --set tls                with TLS against without, in pairs
+  cargo xtask bench run --set strangers          1,000 strangers at the seeder against none, in pairs
   cargo xtask bench report                       every run so far, as a Markdown table
   cargo xtask bench report --summary             one row per case, one column per tool
   cargo xtask bench report --targets             what is met and what is missed
@@ -103,6 +107,8 @@ def chosen(args):
 
 def cmd_run(args):
     cases, tools = chosen(args)
+    if args.calls and (problem := calls.missing()):
+        raise Refused(problem)
     with alone(), cleaned(args.workdir):
         source = runner.Source(args.workdir)
         for name in cases:
@@ -134,10 +140,11 @@ def run_once(args, name, tool, source):
         return
     source.make(runner.size_for(case, cls))
     logs = args.logs and os.path.join(args.logs, f"{name}-{tool}")
-    record = {"case": name, "when": datetime.datetime.now().isoformat(timespec="seconds"), "label": args.label,
+    label = args.label or ("calls counted" if args.calls else "")
+    record = {"case": name, "when": datetime.datetime.now().isoformat(timespec="seconds"), "label": label,
               "version": cls.version()}
     record |= runner.run(case, tool, source, args.workdir, load(args.out)["rates"], logs, args.timeout,
-                         args.cold)
+                         args.cold, args.calls)
     results = load(args.out)
     results["runs"].append(record)
     save(args.out, results)
@@ -208,6 +215,7 @@ def parser():
     r.add_argument("--logs", help="keep the tools' output in this directory")
     r.add_argument("--timeout", type=float, help="seconds after which a run is stopped and counts as failed")
     r.add_argument("--cold", action="store_true", help="do not fill the memory that a run needs in advance")
+    r.add_argument("--calls", action="store_true", help="count the leechers' calls of recv, with perf")
     r.add_argument("--label", default="", help="a note that is stored with each run, to distinguish variants")
     r.set_defaults(do=cmd_run)
     c = sub.add_parser("create", parents=[common], help="measure the time to create the metadata, compared with plain hashing")

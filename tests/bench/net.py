@@ -45,6 +45,7 @@ class Host:
         self.dir = os.path.join(net.dir, name)
         self.group = cgroup.Group(self.ns)
         self.procs, self.peak_rss, self.peak_anon = [], 0, 0
+        self.under = []     # what the first process is started with: a program that watches it
         os.makedirs(self.dir)
         self.group.make()
         sh("ip", "netns", "add", self.ns)
@@ -56,8 +57,9 @@ class Host:
     def spawn(self, argv, **kw):
         """Start a long-lived process here; its output goes to log-N in the host's directory."""
         with open(os.path.join(self.dir, f"log-{len(self.procs)}"), "w") as log:
-            proc = subprocess.Popen(argv, cwd=self.dir, stdin=subprocess.DEVNULL, stdout=log, start_new_session=True,
-                                    stderr=subprocess.STDOUT, preexec_fn=self._enter, **kw)
+            under = [] if self.procs else self.under
+            proc = subprocess.Popen([*under, *argv], cwd=self.dir, stdin=subprocess.DEVNULL, stdout=log,
+                                    stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=self._enter, **kw)
         self.procs.append(proc)
         return proc
 

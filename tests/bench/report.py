@@ -59,20 +59,20 @@ def cell(runs):
 
 def targets(results):
     """Each target, met or missed by TinyTorrent."""
-    runs = [r for r in results["runs"] if r["tool"] == "tinytorrent"]
+    runs = [r for r in results["runs"] if r["tool"] in {target.tool for target in TARGETS}]
     rows, met = [], 0
     for target in TARGETS:
         value = target.value(runs)
         verdict = "not measured" if value is None else "met" if target.met(value) else "**missed**"
         met += verdict == "met"
-        counts = [sum(r["case"] == case for r in runs) for case in target.cases]
+        counts = [len(target.of(runs, case)) for case in target.cases]
         shown = "" if value is None else "a run failed" if abs(value) == float("inf") else f"{value:.2f} {target.unit}"
         sign = "≥" if target.at_least else "≤"
         rows.append([("target", target.name), ("hold to", f"{sign} {target.limit:g} {target.unit}".strip()),
                      ("measured", shown.strip()), ("runs", f"{min(counts)}"), ("", verdict)])
     rows += [[("", name), ("", ""), ("", ""), ("", ""), ("", "on virtual time only: tests/sim")] for name in SIMULATED]
     return "\n".join([*head(results, runs), "", table(rows), "", f"{met} of {len(TARGETS)} targets met; medians, "
-                      "of several cases the worst."])
+                      "of several cases the worst. Runs of two variants count as pairs."])
 
 
 def head(results, runs):
@@ -124,6 +124,9 @@ def extras(runs):
                 machines = "first / middle / last machine" if runs[0]["leechers"] > 1 else "machine"
                 after = f"{first:.2f} / {mid:.2f} / {last:.2f}" if runs[0]["leechers"] > 1 else f"{mid:.2f}"
                 words.append(f"{what} at the {machines} after {after} s")
+    if calls := get("recv_calls"):
+        chunks = runs[0]["leechers"] * runs[0]["size"] / MIB
+        words.append(f"{statistics.median(calls) / chunks:.1f} calls of recv for each chunk")
     if not runs[0]["bound"] and get("wall"):
         words.append(f"{statistics.median(r['leechers'] * r['size'] / MIB / r['wall'] for r in runs):.0f} MiB/s")
     return "; ".join(words)

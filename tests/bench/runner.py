@@ -1,6 +1,6 @@
 """Runs one case with one tool once and returns what was measured as a dict."""
 import hashlib, os, shutil, statistics, subprocess, time
-import drivers, net, payload, warm
+import calls, drivers, net, payload, warm
 
 POLL = 0.005            # seconds between looks at the leechers in the beginning, and while a fault is to come …
 POLL_LATER = 0.02       # … and later: looking takes processor time from what is measured
@@ -46,8 +46,9 @@ def room_missing(case, size, workdir):
 class Distribution:
     """Distributes one file: starts the leechers, watches them, and causes the faults of the case."""
 
-    def __init__(self, network, case, driver, source):
+    def __init__(self, network, case, driver, source, counts_calls):
         self.net, self.case, self.driver, self.source = network, case, driver, source
+        self.counts_calls = counts_calls
         self.seeder = network.hosts["seeder"]
         self.leechers = [h for name, h in network.hosts.items() if name.startswith("leech")]
         self.machine = {h: network.machines[h.name] for h in self.leechers}
@@ -58,9 +59,14 @@ class Distribution:
         self.fault = None       # when it happened and how many copies had left, if it did
         self.sampled = -MEMORY
         self.reserve = None     # memory that is held for what will be written
+        if counts_calls:
+            for h in self.leechers:
+                h.under = calls.under(h)
 
     def prepare(self):
         self.driver.start_tracker(self.net.hosts["tracker"])
+        for h in (self.seeder, *self.leechers):
+            self.driver.prepare(h)
         self.metadata = self.driver.start_seeder(self.seeder, self.source.path)
         self.cpu_before = {h: h.group.cpu() for h in self.net.hosts.values()}
         self.count_before = self.net.count()
@@ -141,6 +147,8 @@ class Distribution:
             links = [n for n in count if n.startswith("near")]
             measured["crossed"] = sum(count[n].sent - self.count_before[n].sent for n in links) / self.source.size
             measured["crossed_back"] = sum(self.sent(n, count) for n in links)
+        if self.counts_calls:
+            measured["recv_calls"] = sum(calls.ended(h) for h in self.leechers)
         return measured
 
     def wrong(self):
@@ -157,7 +165,7 @@ def _spread(times):
     return [round(v, 3) for v in (values[0], statistics.median(values), values[-1])] if values else None
 
 
-def run(case, tool, source, workdir, measured_rates, keep_logs=None, timeout=None, cold=False):
+def run(case, tool, source, workdir, measured_rates, keep_logs=None, timeout=None, cold=False, counts_calls=False):
     cls = drivers.load(tool)
     size = source.size
     bounds = case.bounds(size, payload.of(measured_rates)) if case.shaped() else (None, None)
@@ -166,7 +174,8 @@ def run(case, tool, source, workdir, measured_rates, keep_logs=None, timeout=Non
               "bound": bounds[0], "bound_all": bounds[1], "ok": False,
               "warm": not cold and warm.is_in_memory(workdir)}
     with net.Network(case.machines(), case.zone_link, workdir) as n:
-        distribution = Distribution(n, case, cls(case.piece, len(case.leechers) + 1), source)
+        distribution = Distribution(n, case, cls(case.piece, len(case.leechers) + 1), source,
+                                    counts_calls)
         try:
             distribution.prepare()
             metadata = distribution.metadata

@@ -1,5 +1,5 @@
 """The targets that TinyTorrent must meet: for each the case, the figure, and the limit. `report --targets` marks
-each as met or missed, by the median of the runs that are there."""
+each as met or missed, by the median of the runs that are there, or of the pairs of runs of two variants."""
 import math, statistics
 from dataclasses import dataclass
 from typing import Callable
@@ -17,12 +17,21 @@ class Target:
     unit: str = ""
     at_least: bool = False
     over: Callable = statistics.median  # the runs of a case; of several cases the worst counts
+    tool: str = "tinytorrent"
+
+    def of(self, runs, case):
+        """The runs of a case that count. Where calls are counted, perf takes time and memory of its own."""
+        return [r for r in runs if r["case"] == case and r["tool"] == self.tool and "recv_calls" not in r]
+
+    def figures(self, runs, case):
+        """The figure of each run that counts."""
+        return [self.figure(r) if r["ok"] else self.failed() for r in self.of(runs, case)]
 
     def value(self, runs):
         """The figure over all runs that count, or None if a case was not measured."""
         values = []
         for case in self.cases:
-            mine = [self.figure(r) if r["ok"] else self.failed() for r in runs if r["case"] == case]
+            mine = self.figures(runs, case)
             if not mine:
                 return None
             values.append(self.over(mine))
@@ -34,6 +43,36 @@ class Target:
 
     def met(self, value):
         return value >= self.limit if self.at_least else value <= self.limit
+
+
+@dataclass(frozen=True)
+class Counted(Target):
+    """A target for runs in which calls were counted (`run --calls`)."""
+
+    def of(self, runs, case):
+        return [r for r in runs if r["case"] == case and r["tool"] == self.tool and "recv_calls" in r]
+
+
+@dataclass(frozen=True)
+class Compared(Target):
+    """A target for the figure of a variant in parts of another one's. Runs that follow one another are a pair, since
+    the machine is not equally fast at all times."""
+    against: str = "tinytorrent"
+
+    def of(self, runs, case):
+        """The pairs: (a run of the variant, the run of the other one before it)."""
+        mine = [r for r in runs if r["case"] == case and r["tool"] in (self.tool, self.against)
+                and "recv_calls" not in r]
+        return [(second, first) for first, second in zip(mine, mine[1:])
+                if (first["tool"], second["tool"]) == (self.against, self.tool) and first["label"] == second["label"]]
+
+    def figures(self, runs, case):
+        return [self.figure(a) / self.figure(b) if a["ok"] and b["ok"] else self.failed()
+                for a, b in self.of(runs, case)]
+
+
+def wall(run):
+    return run["wall"]
 
 
 def ratio(run):
@@ -59,6 +98,17 @@ TARGETS = [
     Target("4 GiB one to one: CPU of both ends", ("e2-1x1",), lambda r: r["cpu_per_gib"], 1.5, "s/GiB"),
 ]
 MEASURED = tuple(dict.fromkeys(case for target in TARGETS for case in target.cases))
+TLS, STRANGERS = "tinytorrent-tls", "tinytorrent-strangers"
+TARGETS += [
+    Compared("with TLS, 4 GiB one to one: speed / without", ("e2-1x1",), lambda r: 1 / r["wall"], 0.75,
+             at_least=True, tool=TLS),
+    Compared("with TLS, 16 leechers at 50 Mbit/s: time / without", ("half-n16",), wall, 1.05, tool=TLS),
+    Counted("with TLS, 4 GiB one to one: calls of recv for each chunk", ("e2-1x1",),
+            lambda r: r["recv_calls"] / (r["leechers"] * r["size"] / MIB), 40, tool=TLS),
+    Compared("1,000 strangers, 8 leechers: time / without them", ("e1-n8",), wall, 1.10, tool=STRANGERS, against=TLS),
+    Target("1,000 strangers, 8 leechers: the seeder's peak memory", ("e1-n8",), lambda r: r["rss_seeder"] / MIB, 96,
+           "MiB", over=max, tool=STRANGERS),
+]
 TARGETS.append(Target("peak resident memory of any ttd in any of these", MEASURED,
                       lambda r: max(r["rss_seeder"], r["rss_leecher"]) / MIB, 96, "MiB", over=max))
 

@@ -1,9 +1,10 @@
 """Tests of the harness that need no root: the bound, the cases, the targets, the tables.
 `python3 -m unittest discover -s tests/bench`; `cargo xtask ci` runs it."""
-import itertools, math, pathlib, random, unittest
-import net, report, targets
+import asyncio, contextlib, io, itertools, math, pathlib, random, unittest
+import calls, net, report, targets
 from bound import Peer, lower_bound, seconds_to_send
 from cases import CASES, MIB, Fault
+from drivers import strangers
 
 F = 1000.0
 
@@ -176,6 +177,33 @@ class Reports(unittest.TestCase):
         self.assertEqual(self.verdict(name, fast(4 / 1.3)), "met")
         self.assertEqual(self.verdict(name, fast(4 / 1.1)), "**missed**")
 
+    def test_pairs_of_variants(self):
+        name = "4 GiB one to one: speed"
+        plain = lambda wall: run("e2-1x1", bound=None, wall=wall)
+        tls = lambda wall, **more: run("e2-1x1", targets.TLS, bound=None, wall=wall, **more)
+        # The machine became half as fast, and in each pair the ratio is 0.8.
+        self.assertEqual(self.verdict(name, plain(4), tls(5), plain(8), tls(10)), "met")
+        self.assertEqual(self.verdict(name, plain(4), tls(6)), "**missed**")
+        # What does not follow a plain run, or has another label, is not compared.
+        self.assertEqual(self.verdict(name, tls(4), plain(4)), "not measured")
+        self.assertEqual(self.verdict(name, plain(4), tls(4, label="other")), "not measured")
+        self.assertEqual(self.verdict(name, plain(4), tls(4, recv_calls=1)), "not measured")
+        self.assertEqual(self.verdict(name, plain(4), tls(4), plain(4), tls(4) | {"ok": False}), "**missed**")
+        # Runs of variants do not count for the targets of TinyTorrent alone.
+        self.assertEqual(self.verdict("4 GiB one to one |", tls(4)), "not measured")
+        strangers = lambda wall, **more: run("e1-n8", targets.STRANGERS, wall=wall, **more)
+        pair = run("e1-n8", targets.TLS, wall=20), strangers(21, rss_seeder=97 * MIB)
+        self.assertEqual(self.verdict("8 leechers: time / without them", *pair), "met")
+        self.assertEqual(self.verdict("seeder's peak memory", *pair), "**missed**")
+
+    def test_calls_for_each_chunk(self):
+        name = "calls of recv"
+        counted = lambda each: run("e2-1x1", targets.TLS, bound=None, recv_calls=each * 4096)
+        self.assertEqual(self.verdict(name, counted(40)), "met")
+        self.assertEqual(self.verdict(name, counted(41)), "**missed**")
+        self.assertEqual(self.verdict(name, run("e2-1x1", targets.TLS, bound=None)), "not measured")
+        self.assertIn("40.0 calls of recv for each chunk", report.line(counted(40)))
+
     def test_every_case_makes_a_table(self):
         runs = [run(case, tool, crossed=1.0, crossed_back=0.1, first_bytes=[0.1, 0.2, 0.3], ratio_all=1.0,
                     wall_all=200.0, fault={"at": 20.0, "sent": 1.06}, bound=20.0 if CASES[case].shaped() else None)
@@ -189,6 +217,53 @@ class Reports(unittest.TestCase):
     def test_nothing_measured(self):
         for make in (report.markdown, report.summary, report.targets):
             self.assertTrue(make(self.results()))
+
+
+class Calls(unittest.TestCase):
+    def test_what_perf_writes(self):
+        text = "# started on Fri Nov 27 14:56:19 2026\n\n1234,,syscalls:sys_enter_recvfrom,1075136,100.00,,\n"
+        self.assertEqual(calls.parse(text), 1234)
+        for text in ("", "<not supported>,,syscalls:sys_enter_recvfrom,0,100.00,,"):
+            with self.assertRaises(RuntimeError):
+                calls.parse(text)
+
+
+class Strangers(unittest.TestCase):
+    def test_all_come_again_whether_they_are_answered_or_not(self):
+        """Each is disconnected at once, every second one with an answer."""
+        hello, count = strangers.client_hello(), 20
+        self.assertEqual(hello[0], 22, "the record of a handshake")
+        heard = []
+
+        async def answer(reader, writer):
+            heard.append(await reader.readexactly(len(hello)))
+            if len(heard) % 2:
+                writer.write(b"x")
+            writer.close()
+            await writer.wait_closed()
+
+        async def knock():
+            server = await asyncio.start_server(answer, "127.0.0.1")
+            knocking = strangers.Knocking(count, again=0.01)
+            port = server.sockets[0].getsockname()[1]
+            tasks = [asyncio.create_task(knocking.stranger("127.0.0.1", port, hello)) for _ in range(count)]
+            async with asyncio.timeout(10):
+                while knocking.calls < 3 * count or not knocking.answered:
+                    await asyncio.sleep(0.01)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            server.close()
+            await server.wait_closed()
+            await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
+            return knocking, len(heard) // 2
+
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            knocking, answers = asyncio.run(knock())
+        self.assertEqual(said.getvalue(), "all were there\n")
+        self.assertLessEqual(knocking.answered, answers)
+        self.assertGreater(knocking.answered, answers - count)  # some are cancelled before they have heard it
+        self.assertEqual(set(heard), {hello})
 
 
 class Documents(unittest.TestCase):

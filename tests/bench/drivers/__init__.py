@@ -6,6 +6,8 @@ import hashlib, importlib, os, shutil, subprocess, time, urllib.parse
 DRIVERS = {  # name -> (module, class)
     "tinytorrent": ("tinytorrent", "Tinytorrent"),
     "tinytorrent-tree": ("tinytorrent", "TinytorrentTree"),
+    "tinytorrent-tls": ("tinytorrent_tls", "TinytorrentTls"),
+    "tinytorrent-strangers": ("tinytorrent_tls", "TinytorrentStrangers"),
     "aria2": ("aria2", "Aria2"),
     "transmission": ("transmission", "Transmission"),
     "libtorrent": ("libtorrent", "Libtorrent"),
@@ -53,6 +55,9 @@ class Driver:
 
     def start_tracker(self, host):
         """Start what peers need to find each other (nothing by default)."""
+
+    def prepare(self, host):
+        """Give the seeder or a leecher what it needs before the clock starts (nothing by default)."""
 
     def start_seeder(self, host, file):
         """Make the metadata, start serving `file`; return the metadata once leechers may start."""

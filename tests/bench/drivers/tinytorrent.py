@@ -23,19 +23,25 @@ class Tinytorrent(Driver):
         commit = os.environ.get("TT_COMMIT")
         return super().version() + (f" (commit {commit})" if commit else "")
 
-    def config(self, host, text=""):
+    def config(self, host, text):
         path = os.path.join(host.dir, "config.toml")
         with open(path, "w") as f:
             f.write(text)
         return ["--config", path]
 
+    def tracker_settings(self, host):
+        return ""
+
+    def settings(self, host):
+        """The configuration of a daemon."""
+        return f'zone = "{host.zone}"\n' if host.zone else ""
+
     def start_tracker(self, host):
-        self.url = f"tt://{host.ip}:7986"
-        host.spawn([binary("tt-tracker"), "7986", *self.config(host)])
+        self.tracker, self.url = host, f"tt://{host.ip}:7986"
+        host.spawn([binary("tt-tracker"), "7986", *self.config(host, self.tracker_settings(host))])
 
     def start_daemon(self, host, folder):
-        zone = f'zone = "{host.zone}"\n' if host.zone else ""
-        host.spawn([binary("ttd"), folder, *self.config(host, zone)])
+        host.spawn([binary("ttd"), folder, *self.config(host, self.settings(host))])
         return [binary("ttctl"), "--directory", folder]
 
     def start_seeder(self, host, file):
