@@ -8,6 +8,7 @@ use crate::store::{Credentials, Joined, StoreError};
 use rustls_pki_types::CertificateDer;
 use shared::identity::Node;
 use shared::rpc::tls::{Authorities, IDENTITY_BYTES_MAX, Identity};
+use shared::tls_mode::TlsMode;
 use shared::token::Pin;
 use std::fs::File;
 use std::io::Read;
@@ -242,11 +243,13 @@ impl Membership {
             Some(Err(error)) => (None, Some(error.to_string())),
         };
         let own = self.credentials.get().map(Credentials::places);
-        let without_list = settle(&configured, joined.as_ref(), own.as_ref(), false);
+        // A machine that joined a fleet does not speak without TLS because a file is damaged.
+        let mode = fault.as_ref().map(|_| TlsMode::Require).or(joined.as_ref().map(|joined| joined.mode));
+        let without_list = settle(&configured, mode, own.as_ref(), false);
         let authorities = authorities(without_list.places.authorities.as_deref());
         let kept = self.credentials.get().and_then(|credentials| credentials.revoked().ok().flatten());
         let list = kept.and_then(|kept| list::check(&kept, &authorities).ok()).unwrap_or(0);
-        let settled = settle(&configured, joined.as_ref(), own.as_ref(), list > 0);
+        let settled = settle(&configured, mode, own.as_ref(), list > 0);
         let certificate = settled.places.identity.as_deref().and_then(certificate);
         Known { configured, joined, certificate, authorities, list, fault, trouble: None, due: None, settled }
     }

@@ -15,6 +15,7 @@ pub fn report(known: &Known, in_the_way: Option<&str>, now: u64) -> IdentityRepo
     let mode_origin = match (known.configured.mode, origin) {
         (Some(_), _) => ModeOrigin::Configured,
         (None, IdentityOrigin::Joined) => ModeOrigin::Joined,
+        (None, IdentityOrigin::None) if known.fault.is_some() => ModeOrigin::Joined,
         (None, _) => ModeOrigin::Default,
     };
     let joined = known.joined.as_ref().filter(|_| origin == IdentityOrigin::Joined);
@@ -60,6 +61,11 @@ fn fault(
         }
         (IdentityOrigin::Joined, None, Some(trouble)) => {
             (Some(trouble.message.clone()), trouble.hint.clone())
+        }
+        (IdentityOrigin::Joined, Some(fault), None)
+            if known.certificate.is_none() || known.authorities.is_empty() =>
+        {
+            (Some(fault.to_owned()), join())
         }
         (IdentityOrigin::Joined, Some(fault), None) => {
             (Some(fault.to_owned()), Some("ttd asks the tracker for a new certificate".to_owned()))

@@ -1,7 +1,6 @@
 //! With which files and in which mode this machine meets others: what the configuration says, else what the machine
 //! joined with. It is pure.
 
-use crate::store::Joined;
 use shared::host::certificates::Places;
 use shared::tls_mode::TlsMode;
 use shared::url::TrackerUrl;
@@ -38,11 +37,12 @@ pub struct Settled {
     pub places: Places,
 }
 
-/// Settles it. `own` are the files of what was joined, `has_list` says whether there is a list of revoked certificates among
+/// Settles it. `joined` is the mode of the fleet that this machine joined, if it joined one: "require" if nobody knows what the
+/// token said. `own` are the files of what was joined, `has_list` says whether there is a list of revoked certificates among
 /// them that the authorities in use have signed: another one would only be in the way.
 pub fn settle(
     configured: &ConfiguredTls,
-    joined: Option<&Joined>,
+    joined: Option<TlsMode>,
     own: Option<&Places>,
     has_list: bool,
 ) -> Settled {
@@ -57,10 +57,9 @@ pub fn settle(
                 revoked,
             },
         },
-        (Some(joined), Some(own)) => Settled {
-            mode: configured.mode.unwrap_or(joined.mode),
-            places: Places { revoked, ..own.clone() },
-        },
+        (Some(joined), Some(own)) => {
+            Settled { mode: configured.mode.unwrap_or(joined), places: Places { revoked, ..own.clone() } }
+        }
         _ => Settled {
             mode: configured.mode.unwrap_or_default(),
             places: Places { revoked: configured.revoked.clone(), ..Places::default() },
@@ -80,15 +79,10 @@ mod tests {
         Places { identity: path("/own/i"), authorities: path("/own/a"), revoked: path("/own/r") }
     }
 
-    fn joined(mode: TlsMode) -> Joined {
-        Joined { tracker: "tt://hub".parse().unwrap(), mode }
-    }
-
     #[test]
     fn the_token_says_the_mode_unless_the_configuration_does() {
         let none = ConfiguredTls::default();
-        let of =
-            |configured: &ConfiguredTls, mode| settle(configured, Some(&joined(mode)), Some(&own()), true);
+        let of = |configured: &ConfiguredTls, mode| settle(configured, Some(mode), Some(&own()), true);
         for mode in [TlsMode::Prefer, TlsMode::Require] {
             assert_eq!(of(&none, mode), Settled { mode, places: own() });
             for written in TlsMode::ALL {
@@ -105,7 +99,7 @@ mod tests {
         let configured =
             ConfiguredTls { identity: path("/c/i"), authorities: path("/c/a"), ..ConfiguredTls::default() };
         let at = |configured: &ConfiguredTls, has_list| {
-            settle(configured, Some(&joined(TlsMode::Require)), Some(&own()), has_list)
+            settle(configured, Some(TlsMode::Require), Some(&own()), has_list)
         };
         let places = Places { identity: path("/c/i"), authorities: path("/c/a"), revoked: None };
         assert_eq!(at(&configured, false), Settled { mode: TlsMode::Off, places: places.clone() });

@@ -82,18 +82,31 @@ impl Credentials {
         self.path("identity.pem")
     }
 
-    /// The fleet that this machine joined; `None` if it joined none.
+    /// The fleet that this machine joined; `None` if it joined none, or if its first join was broken off.
     ///
     /// # Errors
-    /// When the file cannot be read, is torn or is of a later version.
+    /// When the file is missing beside a certificate, cannot be read, is torn or is of a later version: then this machine
+    /// joined a fleet, and nobody knows which.
     pub fn joined(&self) -> Result<Option<Joined>, StoreError> {
-        if !self.identity_path().exists() {
-            return Ok(None);
-        }
         let path = self.path("joined.toml");
         let failed = |source| StoreError { doing: "read", path: path.clone(), source };
-        let bytes = read(&self.disk, &path, FILE_BYTES_MAX)?;
-        bytes.map(|bytes| Joined::from_bytes(&bytes).map_err(failed)).transpose()
+        let has_identity = self.has("identity.pem")?;
+        match read(&self.disk, &path, FILE_BYTES_MAX)? {
+            None if has_identity => Err(failed(io::ErrorKind::NotFound.into())),
+            None => Ok(None),
+            // The pending key goes when the certificate is there.
+            Some(_) if !has_identity && self.has("joining.key")? => Ok(None),
+            Some(bytes) => Joined::from_bytes(&bytes).map(Some).map_err(failed),
+        }
+    }
+
+    /// Whether there is such a file, whatever it is.
+    fn has(&self, name: &str) -> Result<bool, StoreError> {
+        let path = self.path(name);
+        match fs::symlink_metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            found => found.map(|_| true).at("access", &path),
+        }
     }
 
     /// Key and certificate; `None` if there are none.
@@ -271,9 +284,23 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let credentials = Credentials::at(folder.path().to_owned());
         fs::write(credentials.path("joined.toml"), "version = 1").unwrap();
-        assert_eq!(credentials.joined().unwrap(), None, "without an identity nothing counts");
+        let why = || credentials.joined().unwrap_err().to_string();
+        assert!(why().contains("joined.toml") && why().contains("corrupt"), "{}", why());
+        credentials.keep_pending_key("KEY").unwrap();
+        assert_eq!(credentials.joined().unwrap(), None, "a first join that was broken off");
         credentials.keep_identity("KEY").unwrap();
-        let error = credentials.joined().unwrap_err().to_string();
-        assert!(error.contains("joined.toml") && error.contains("corrupt"), "{error}");
+        assert!(why().contains("joined.toml") && why().contains("corrupt"), "{}", why());
+        fs::remove_file(credentials.path("joined.toml")).unwrap();
+        assert!(why().contains("joined.toml"), "{}", why());
+    }
+
+    #[test]
+    fn a_certificate_that_was_lost_is_not_taken_for_a_machine_that_never_joined() {
+        let folder = tempfile::tempdir().unwrap();
+        let credentials = Credentials::at(folder.path().to_owned());
+        let joined = Joined { tracker: "tt://hub.example".parse().unwrap(), mode: TlsMode::Require };
+        credentials.keep(&joined, "KEY and certificate", "authorities", None).unwrap();
+        fs::remove_file(credentials.identity_path()).unwrap();
+        assert_eq!(credentials.joined().unwrap(), Some(joined));
     }
 }

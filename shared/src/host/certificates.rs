@@ -201,7 +201,8 @@ fn read(places: &Places, now: u64) -> Result<Usable, Unusable> {
     let (bytes, _) = read_file(authorities_path, IDENTITY_BYTES_MAX)?;
     let authorities = Authorities::read(&bytes).map_err(fault(authorities_path))?;
     let revoked = match &places.revoked {
-        Some(path) if path.exists() => {
+        // A list that is there and cannot be read is no empty list.
+        Some(path) if !is_missing(path) => {
             let (bytes, _) = read_file(path, REVOKED_BYTES_MAX)?;
             Revoked::read(&bytes).map_err(fault(path))?
         }
@@ -219,6 +220,11 @@ fn read(places: &Places, now: u64) -> Result<Usable, Unusable> {
 
 fn named<'a>(path: &'a Option<PathBuf>, key: &'static str) -> Result<&'a Path, Unusable> {
     path.as_deref().ok_or(Unusable { path: None, why: Why::Unset(key) })
+}
+
+/// Whether there is nothing at this path. A link that leads nowhere is something.
+fn is_missing(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 /// The bytes of a file, one more than `bytes_max` at most, and its permissions. A pipe is not waited for.

@@ -137,6 +137,27 @@ fn what_cannot_be_read_is_named_with_what_to_do() {
     assert!(name(&certificates).is_some(), "what was usable stays so");
 }
 
+/// Otherwise whoever was revoked would be let in again, and nobody would hear of it.
+#[test]
+fn a_list_of_revoked_certificates_that_cannot_be_read_is_not_taken_for_an_empty_one() {
+    let machine = Machine::new();
+    machine.certify("web-1", 100);
+    let list = machine.dir.path().join("revoked.crl");
+    let looks = || {
+        let mut certificates = machine.certificates();
+        certificates.look(NOW);
+        (certificates.setup().is_some(), certificates.unusable().map(ToString::to_string).unwrap_or_default())
+    };
+    assert_eq!(looks(), (true, String::new()), "there need not be one");
+    std::os::unix::fs::symlink("nowhere", &list).unwrap();
+    let (is_usable, why) = looks();
+    assert!(!is_usable && why.contains("revoked.crl: cannot read it: "), "{why}");
+    fs::remove_file(&list).unwrap();
+    fs::create_dir(&list).unwrap();
+    let (is_usable, why) = looks();
+    assert!(!is_usable && why.contains("revoked.crl: "), "{why}");
+}
+
 #[test]
 fn a_cause_is_reported_once_a_day_and_few_are_remembered() {
     let mut reports = DailyReports::default();

@@ -9,6 +9,7 @@ mod callers;
 mod clones;
 mod completions;
 mod crash;
+mod damaged;
 mod disk;
 mod events;
 mod faults;
