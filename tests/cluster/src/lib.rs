@@ -2,10 +2,10 @@
 //! `cargo xtask demo`.
 //!
 //! [`process`] starts, watches and ends a process; [`ports`] finds it a port; [`files`] makes and hashes files;
-//! [`keys`] are keys to sign with; [`Authority`] issues certificates; [`mounts`] gives a test disks of its own, and [`clock`] a time of day; [`skip`] records tests that cannot run here;
-//! [`document`] reads commands and files out of a document; [`crash`] kills a daemon again and again; [`slow_link`]
-//! delays the bytes between two processes; [`trees`] makes and compares directories; [`fake_tracker`] and [`hostile`]
-//! misbehave as they are told. Scenarios are written with [`Tracker`] and [`Daemon`], which panic on a failure with the
+//! [`keys`] are keys to sign with; [`Authority`] issues certificates, and [`openssl`] those of strangers; [`mounts`] gives a
+//! test disks of its own, and [`clock`] a time of day; [`skip`] records tests that cannot run here; [`document`] reads
+//! commands and files out of a document; [`crash`] kills a daemon again and again; [`slow_link`] delays the bytes between two
+//! processes; [`trees`] makes and compares directories; [`fake_tracker`] and [`hostile`] misbehave as they are told. Scenarios are written with [`Tracker`] and [`Daemon`], which panic on a failure with the
 //! logs of all processes; `questions` asks a tracker.
 
 mod again;
@@ -21,6 +21,7 @@ pub mod files;
 pub mod hostile;
 pub mod keys;
 pub mod mounts;
+pub mod openssl;
 pub mod ports;
 pub mod process;
 mod programs;

@@ -14,6 +14,7 @@ pub struct Tracker {
     process: Process,
     addr: SocketAddr,
     home: TempDir,
+    log_level: &'static str,
 }
 
 impl Tracker {
@@ -24,12 +25,21 @@ impl Tracker {
 
     /// Starts one on a free port of this address.
     pub fn start_on(ip: IpAddr) -> Tracker {
+        Tracker::start_with(ip, "debug")
+    }
+
+    /// Starts one that logs everything.
+    pub fn start_talkative() -> Tracker {
+        Tracker::start_with(Ipv4Addr::LOCALHOST.into(), "trace")
+    }
+
+    fn start_with(ip: IpAddr, log_level: &'static str) -> Tracker {
         let home = tempfile::tempdir().expect("a temporary folder");
         // Another process may take the port after it was found free.
         for _ in 0..5 {
             let addr = SocketAddr::new(ip, free_port(ip).expect("a free port"));
-            if let Some(process) = launch(addr, &home) {
-                return Tracker { process, addr, home };
+            if let Some(process) = launch(addr, &home, log_level) {
+                return Tracker { process, addr, home, log_level };
             }
         }
         panic!("no tracker came up in five attempts on {ip}");
@@ -62,7 +72,8 @@ impl Tracker {
     /// Starts it again on the same port, empty.
     pub fn restart(&mut self) {
         self.process.kill();
-        self.process = launch(self.addr, &self.home).expect("the tracker comes up again on its port");
+        let process = launch(self.addr, &self.home, self.log_level);
+        self.process = process.expect("the tracker comes up again on its port");
     }
 
     /// Asks it to end, waits for that, and returns how long it took.
@@ -90,9 +101,9 @@ fn config_file(home: &TempDir) -> PathBuf {
 }
 
 /// Returns `None` if it ended at once because its port is taken.
-fn launch(addr: SocketAddr, home: &TempDir) -> Option<Process> {
+fn launch(addr: SocketAddr, home: &TempDir, log_level: &str) -> Option<Process> {
     let mut command = sealed(&program("tt-tracker"), home.path());
-    command.args(["--listen", &addr.to_string(), "--log-level", "debug"]);
+    command.args(["--listen", &addr.to_string(), "--log-level", log_level]);
     let config = config_file(home);
     if !config.exists() {
         std::fs::write(&config, "").expect("a config file");

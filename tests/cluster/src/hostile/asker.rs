@@ -1,8 +1,10 @@
 //! A client that dials and asks frame by frame.
 
-use shared::id::PeerId;
+use shared::chunk::ChunkCount;
+use shared::id::{PeerId, SwarmKey};
 use shared::rpc::PROTOCOL_VERSION;
 use shared::rpc::peer::{Hello, LinkKind, PeerRequest};
+use shared::rpc::tracker::{Announce, Stage, TrackedPeer, TrackerHello, TrackerRequest};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -47,6 +49,25 @@ impl Asker {
         PeerRequest::Hello { hello }
     }
 
+    /// The first frame of a connection of such a peer.
+    pub fn hello_frame(id: u8, port: u16) -> Vec<u8> {
+        frame(postcard::to_stdvec(&(0u8, 1u64, 60_000u32, Asker::hello(id, port))))
+    }
+
+    /// The first frames of a connection to a tracker: hello as such a peer, and that it has all of a resource.
+    pub fn announcing_frames(peer_id: PeerId, port: u16, key: SwarmKey) -> Vec<u8> {
+        let (zone, host) = (String::new(), String::new());
+        let peer = Some(TrackedPeer { peer_id, listen_port: port, zone, host, advertise: None });
+        let hello = TrackerHello { version: PROTOCOL_VERSION, capabilities: 0, peer };
+        let count = ChunkCount::new(1).expect("a count");
+        let (stage, names) = (Stage::Seeding, Vec::new());
+        let entry = Announce { key, stage, have: 1, count, peers_wanted: 9, names, bytes: None };
+        let hello = postcard::to_stdvec(&(0u8, 1u64, 60_000u32, TrackerRequest::Hello { hello }));
+        let entries = vec![entry];
+        let announce = postcard::to_stdvec(&(0u8, 2u64, 60_000u32, TrackerRequest::Announce { entries }));
+        [frame(hello), frame(announce)].concat()
+    }
+
     /// Asks, and waits for the next answer's head: the number and the content of its call.
     pub fn ask(&mut self, request: PeerRequest) -> io::Result<Vec<u8>> {
         self.send(request)?;
@@ -56,9 +77,7 @@ impl Asker {
     /// Asks without waiting for an answer.
     pub fn send(&mut self, request: PeerRequest) -> io::Result<()> {
         self.calls += 1;
-        // The form of docs/protocol.md: a call, its number, its time in milliseconds, and the question.
-        let head = postcard::to_stdvec(&(0u8, self.calls, 60_000u32, request)).expect("a message");
-        self.write(&[&lengths(head.len(), 0)[..], &head].concat())
+        self.write(&frame(postcard::to_stdvec(&(0u8, self.calls, 60_000u32, request))))
     }
 
     /// Sends any bytes.
@@ -98,6 +117,12 @@ impl Asker {
     pub fn second(&self) -> Asker {
         Asker { stream: self.stream.try_clone().expect("a descriptor"), calls: 0 }
     }
+}
+
+/// A frame with a head of the form of docs/protocol.md: a call, its number, its time in milliseconds, and the question.
+fn frame(head: postcard::Result<Vec<u8>>) -> Vec<u8> {
+    let head = head.expect("a message");
+    [&lengths(head.len(), 0)[..], &head].concat()
 }
 
 /// A frame's two lengths.

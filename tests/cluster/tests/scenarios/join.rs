@@ -1,7 +1,7 @@
 //! Scenarios of machines that become members of a closed fleet.
 
 use cluster::files::{MIB, content};
-use cluster::{Authority, CAP, Daemon, Tracker, wait_until};
+use cluster::{Authority, CAP, Daemon, Tracker, wait_for, wait_until};
 use serde_json::Value;
 use std::fs;
 use std::net::Ipv4Addr;
@@ -20,11 +20,16 @@ struct Fleet {
 
 impl Fleet {
     fn new(more: &str) -> Fleet {
-        let (authority, mut tracker) = (Authority::new(), Tracker::start());
-        let ca = authority.dir();
-        let config = format!("{}ca = \"{}\"\n{more}", authority.tracker("require"), ca.display());
-        tracker.configure(&config);
-        Fleet { authority, tracker }
+        let mut fleet = Fleet { authority: Authority::new(), tracker: Tracker::start() };
+        fleet.configure(more);
+        fleet
+    }
+
+    /// Gives its tracker these further keys.
+    fn configure(&mut self, more: &str) {
+        let ca = self.authority.dir();
+        let config = format!("{}ca = \"{}\"\n{more}", self.authority.tracker("require"), ca.display());
+        self.tracker.configure(&config);
     }
 
     fn token(&self, args: &[&str]) -> String {
@@ -175,6 +180,39 @@ fn a_revoked_machine_is_out_within_a_minute_and_stays_out() {
     b.ctl_code(4, &["identity"]);
     let refused = b.ctl_code(4, &["join", &token, "--tracker", &fleet.tracker.url()]);
     assert!(refused.stderr.contains("the token was revoked"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_machine_that_was_off_past_its_certificates_end_renews_by_itself_until_the_grace_ends() {
+    const LIFE: Duration = Duration::from_secs(6);
+    let mut fleet = Fleet::new("certificate_life = \"6 s\"\n");
+    let token = |fleet: &Fleet| fleet.token(&["--node", "web-1"]);
+    let mut a = fleet.joined(&token(&fleet), "web-1");
+    let off_for_long = |a: &mut Daemon| {
+        a.kill();
+        let since = Instant::now();
+        wait_until("its certificate has expired", CAP, || since.elapsed() > LIFE + Duration::from_secs(2));
+    };
+    off_for_long(&mut a);
+    let renewals = |a: &Daemon| a.log().matches("the certificate was renewed").count();
+    let before = renewals(&a);
+    a.restart();
+    wait_until("it has renewed its certificate", CAP, || renewals(&a) > before);
+    wait_until("it is a member", CAP, || a.ctl(&["tracker", "list"]).code == 0);
+
+    off_for_long(&mut a);
+    fleet.configure("certificate_life = \"6 s\"\nrenew_grace = \"1 s\"\n");
+    a.restart();
+    let told = wait_for("why it is not renewed", CAP, || {
+        let said = a.ctl_code(4, &["identity"]).stderr;
+        said.contains("renews one for 1 s after its end").then_some(said)
+    });
+    assert!(told.contains("ttctl ca token"), "{told}");
+    a.ok(&["status"]);
+    fleet.configure("");
+    a.ok(&["join", &token(&fleet), "--tracker", &fleet.tracker.url()]);
+    a.ok(&["identity"]);
+    a.ok(&["tracker", "list"]);
 }
 
 /// A transfer that lasts through some renewals. Returns their number.

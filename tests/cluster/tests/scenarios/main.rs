@@ -42,6 +42,7 @@ mod shifts;
 mod signatures;
 mod sparse;
 mod start;
+mod strangers;
 mod strays;
 mod streams;
 mod swarm;

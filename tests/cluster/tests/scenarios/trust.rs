@@ -2,12 +2,16 @@
 
 use cluster::fake_tracker::{FakeTracker, Manners, Says};
 use cluster::files::{MIB, content};
+use cluster::hostile::Publisher;
 use cluster::keys::Keys;
-use cluster::{Daemon, Tracker};
+use cluster::{CAP, Daemon, Tracker, wait_until};
+use shared::manifest::Manifest;
 use shared::rpc::tracker::Publication;
 use shared::signature::SignatureText;
 use std::fs;
-use std::path::Path;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 fn text(path: &Path) -> &str {
@@ -119,6 +123,83 @@ fn a_tracker_cannot_make_a_machine_accept_what_a_rule_refuses() {
     let several = fake(vec![with(&newer, None), older, newer.clone()]);
     b.ok(&["get", &format!("{}/img", several.url())]);
     b.check_file("img", &new);
+}
+
+/// Serves the files of a directory over HTTP, as long as the test runs. The result is its address.
+fn web_server(folder: PathBuf) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = BufReader::new(stream.unwrap());
+            let mut request = String::new();
+            let _ = stream.read_line(&mut request);
+            let mut line = String::new();
+            while stream.read_line(&mut line).is_ok_and(|read| read > 2) {
+                line.clear();
+            }
+            let file = request.split(' ').nth(1).unwrap_or_default().trim_start_matches('/');
+            let (status, body) = match fs::read(folder.join(file)) {
+                Ok(body) => ("200 OK", body),
+                Err(_) => ("404 Not Found", Vec::new()),
+            };
+            let head =
+                format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            let _ = stream.get_mut().write_all(&[head.as_bytes(), &body].concat());
+        }
+    });
+    url
+}
+
+#[test]
+fn neither_a_web_server_nor_a_member_makes_a_machine_accept_what_a_rule_refuses() {
+    let tracker = Tracker::start();
+    let a = Daemon::start(&tracker, &[]);
+    let (keys, other) = (Keys::release(&a.outside()), Keys::other(&a.outside()));
+    let b = Daemon::start_configured(&tracker, &rule(&keys));
+    let web = b.outside().join("web");
+    fs::create_dir(&web).unwrap();
+    let url = format!("{}/img.tinytorrent", web_server(web.clone()));
+    let put = |from: &Path| fs::copy(from, web.join("img.tinytorrent")).unwrap();
+    let put_signature = |from: &Path| fs::copy(from, web.join("img.tinytorrent.minisig")).unwrap();
+    let (manifest, signature) =
+        (a.folder().join("img.tinytorrent"), a.folder().join("img.tinytorrent.minisig"));
+
+    share(&a, None, "img", &content(9410, MIB + 1));
+    put(&manifest);
+    refused(&b, &["get", &url], "img is not signed");
+    a.ok(&["sign", "img", "-s", text(&other.secret)]);
+    put_signature(&signature);
+    refused(&b, &["get", &url], &format!("img is signed by {}", other.id));
+    let older = content(9411, MIB + 2);
+    share(&a, Some(&keys), "img", &older);
+    put_signature(&signature);
+    refused(&b, &["get", &url], "is not one of this manifest");
+    put(&manifest);
+    let kept = [(&manifest, "older"), (&signature, "older.minisig")].map(|(from, to)| {
+        let to = a.outside().join(to);
+        fs::copy(from, &to).unwrap();
+        to
+    });
+    std::thread::sleep(Duration::from_millis(1100)); // signatures are dated by the second
+    let newer = content(9412, MIB + 3);
+    share(&a, Some(&keys), "img", &newer);
+    put(&manifest);
+    put_signature(&signature);
+    b.ok(&["get", &url]);
+    b.check_file("img", &newer);
+    put(&kept[0]);
+    put_signature(&kept[1]);
+    let output = b.ctl_code(6, &["get", "--replace", &url]);
+    assert!(output.stderr.contains("before a version that was accepted here"), "{}", output.stderr);
+    b.check_file("img", &newer);
+
+    // A member publishes another list under the name, unsigned and dated later than all others.
+    let false_one = Manifest::parse(&fs::read(&kept[0]).unwrap()).unwrap();
+    let member = Publisher::start(&tracker, vec![false_one], Duration::from_secs(3600));
+    wait_until("it is published", CAP, || member.rounds() > 0);
+    let c = Daemon::start_configured(&tracker, &rule(&keys));
+    c.get("img", &newer);
 }
 
 #[test]
