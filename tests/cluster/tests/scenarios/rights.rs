@@ -1,7 +1,11 @@
 //! Scenarios in which a tracker's rules say who may do what.
 
-use cluster::files::{MIB, content};
-use cluster::{CAP, Daemon, Tracker, wait_until};
+use cluster::files::{MIB, content, sha256};
+use cluster::hostile::Asker;
+use cluster::openssl::{self, Credential};
+use cluster::{Authority, CAP, Daemon, Tracker, wait_until};
+use shared::id::{ListDigest, PeerId, SwarmKey};
+use std::str::FromStr;
 
 const READ_ONLY: &str =
     "[[allow]]\nwho = [\"*\"]\npublish = [\"mine-*\"]\nfetch = [\"public\", \"mine-*\"]\n";
@@ -55,6 +59,72 @@ fn status_names_the_rule_by_which_a_shared_file_is_refused() {
     tracker.configure("[[allow]]\nwho = [\"group:build\"]\npublish = [\"app\"]\nfetch = [\"app\"]\n");
     let why = "rule 1 of [[allow]] gives it to group:build";
     wait_until("status names the rule", CAP, || a.ok(&["status", "app"]).stdout.contains(why));
+}
+
+/// Members of a closed fleet. Their groups are in their certificates, and not in what they say.
+#[test]
+fn a_member_without_the_right_changes_nothing_of_others_and_sees_nothing_that_is_not_for_it() {
+    let (authority, mut tracker) = (Authority::new(), Tracker::start());
+    let rules = "[[allow]]\nwho = [\"group:build\"]\npublish = [\"*\"]\nfetch = [\"*\"]\nwatch = [\"*\"]\n\
+        [[allow]]\nwho = [\"*\"]\npublish = [\"mine-*\"]\nfetch = [\"app\", \"mine-*\"]\n";
+    tracker.configure(&format!("{}{rules}", authority.tracker("require")));
+    let builds = authority.issue("ci-1", &["--group", "build"]).join("identity.pem");
+    let a =
+        Daemon::start_configured(&tracker, &authority.config("require", &builds, &authority.certificates()));
+    let b = Daemon::start_configured(&tracker, &authority.daemon("web-1", "require"));
+    let app = content(850, MIB);
+    a.share_bytes("app", &app);
+    let id = a.share_bytes("secret", &content(851, MIB));
+    b.get("app", &app);
+
+    // It finds nothing that it may not fetch, by whatever way it asks.
+    let rule = "rule 1 of [[allow]] gives it to group:build";
+    let refused = b.ctl_code(4, &["get", "secret"]).stderr;
+    assert!(refused.contains(&format!("web-1 may not fetch secret: {rule}")), "{refused}");
+    let by_id = b.ctl_code(4, &["get", &id]).stderr;
+    let of_nothing = b.ctl_code(4, &["get", &"9".repeat(64)]).stderr;
+    assert_eq!(
+        by_id.replace(&id, ""),
+        of_nothing.replace(&"9".repeat(64), ""),
+        "it cannot be told from nothing"
+    );
+    for args in [&["tracker", "list"][..], &["tracker", "list", "--json"], &["tracker", "peers", &id]] {
+        let output = b.ctl(args);
+        assert!(
+            !output.stdout.contains("secret") && !output.stdout.contains(&a.addr().to_string()),
+            "{output:?}"
+        );
+    }
+    let watched = b.ctl_code(4, &["fleet", "app"]).stderr;
+    assert!(watched.contains("web-1 may not watch app"), "{watched}");
+
+    // It neither puts other content under a name, nor takes a name back.
+    let other = b.outside().join("app");
+    std::fs::write(&other, content(852, MIB)).unwrap();
+    let refused = b.ctl_code(4, &["share", "--replace", other.to_str().unwrap()]).stderr;
+    assert!(refused.contains(&format!("web-1 may not publish app: {rule}")), "{refused}");
+    let refused = b.ctl_code(4, &["unpublish", "app"]).stderr;
+    assert!(refused.contains("web-1 may not"), "{refused}");
+
+    // Nor does it announce as another machine, with a port and an id that are not its own.
+    let log = a.log();
+    let (_, peer_id) = log.split_once("peer_id=").expect("it is logged at the start");
+    let peer_id = PeerId::from_str(&peer_id[..32]).unwrap();
+    let identity = authority.issue("web-2", &[]).join("identity.pem");
+    let shown = Credential { key: identity.clone(), certificate: identity, above: None };
+    let key = SwarmKey { resource: sha256(&app).parse().unwrap(), digest: ListDigest([1; 32]) };
+    let claims = Asker::announcing_frames(peer_id, a.addr().port(), key);
+    if openssl::is_missing() {
+        return;
+    }
+    let answer = openssl::call(tracker.addr(), Some(&shown), &[], &claims);
+    let said = String::from_utf8_lossy(&answer.said).into_owned();
+    assert!(said.contains("belongs to the machine ci-1"), "{said} {}", answer.about);
+
+    let c = Daemon::start_configured(&tracker, &authority.daemon("web-3", "require"));
+    c.get("app", &app);
+    let peers = a.ok(&["tracker", "peers", "app"]).stdout;
+    assert!(peers.contains("ci-1") && !peers.contains("web-2"), "{peers}");
 }
 
 /// Two addresses of loopback stand for the two sides of a NAT.
