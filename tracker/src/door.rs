@@ -3,30 +3,21 @@
 //! A caller from outside of `allow_networks` is disconnected before anything is read from it. The others make a TLS
 //! handshake where that is configured, few at a time. What the caller may do then is decided in `rights`.
 
-use crate::refused::{Counts, Refused};
 use ca::CRL;
 use shared::host::certificates::Places;
 use shared::host::config::{Network, TrackerConfig};
 use shared::host::doors::Doors;
 use shared::host::guard::{Guest, while_welcome};
+use shared::host::handshakes::Handshakes;
+use shared::host::refused::{Counts, Refused};
 use shared::identity::Role;
-use shared::rpc::tls::{self, HANDSHAKE_TIMEOUT, Refusal, Secured};
+use shared::rpc::tls::Secured;
 use shared::rpc::wire::{LinkEnd, Sideband};
 use shared::tls_mode::TlsMode;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Notify, Semaphore, watch};
-use tokio::time::{Instant, sleep_until, timeout_at};
-
-/// Limits the handshakes at once. More callers wait; the pool of connections limits how many.
-const HANDSHAKES_MAX: usize = 64;
-
-/// How long a handshake keeps its place while others wait for one. An honest caller needs two ways through the network
-/// and some milliseconds.
-const KEEPS_PLACE: Duration = Duration::from_secs(1);
+use tokio::sync::watch;
 
 /// The roles that may call a tracker.
 const CALLERS: &[Role] = &[Role::Peer, Role::Operator];
@@ -36,11 +27,7 @@ const CALLERS: &[Role] = &[Role::Peer, Role::Operator];
 pub(crate) struct Door {
     doors: watch::Receiver<Arc<Doors>>,
     allowed: RwLock<Allowed>,
-    places: Semaphore,
-    /// The number of callers that wait for a place.
-    waiting: AtomicUsize,
-    /// Wakes the handshakes when a caller begins to wait.
-    crowded: Notify,
+    handshakes: Handshakes,
     refused: Refused,
 }
 
@@ -59,10 +46,8 @@ impl Door {
         let door = Door {
             doors,
             allowed: RwLock::default(),
-            places: Semaphore::new(HANDSHAKES_MAX),
-            waiting: AtomicUsize::new(0),
-            crowded: Notify::new(),
-            refused: Refused::new(),
+            handshakes: Handshakes::default(),
+            refused: Refused::new("the status"),
         };
         door.configure(config);
         door
@@ -93,16 +78,14 @@ impl Door {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let doors = self.doors.borrow().clone();
-        if doors.mode == TlsMode::Off {
-            return Some(Entered { connection: Secured::unsecured(io, sideband), is_stranger: false });
-        }
-        match self.shake(io, &doors, sideband).await {
+        let how = doors.accepting(CALLERS, self.lets_strangers_in());
+        match self.handshakes.accept(io, &how, sideband).await {
             Ok(connection) => {
                 let is_stranger = doors.mode == TlsMode::Require && connection.who().is_none();
                 Some(Entered { connection, is_stranger })
             }
             Err(refusal) => {
-                self.refused.handshake(caller, &refusal);
+                self.refused.caller(caller, &refusal);
                 None
             }
         }
@@ -121,7 +104,7 @@ impl Door {
         match while_welcome(self.doors.clone(), guest, is_stranger, serving).await {
             Ok(end) => Some(end),
             Err(refusal) => {
-                self.refused.handshake(caller, &refusal);
+                self.refused.caller(caller, &refusal);
                 None
             }
         }
@@ -138,46 +121,8 @@ impl Door {
         self.refused.counts()
     }
 
-    /// Makes a handshake once there is a place for it.
-    async fn shake<S>(&self, io: S, doors: &Doors, sideband: Sideband) -> Result<Secured<S>, Refusal>
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
-        let begun = Instant::now();
-        let how = doors.accepting(CALLERS, self.lets_strangers_in());
-        let shaking = async {
-            let place = match self.places.try_acquire() {
-                Ok(place) => Some(place),
-                Err(_) => self.wait_for_place().await,
-            };
-            let Some(_place) = place else { return Err(Refusal::TimedOut) };
-            tokio::select! {
-                entered = tls::accept(io, &how, sideband) => entered,
-                () = self.place_is_needed() => Err(Refusal::TimedOut),
-            }
-        };
-        timeout_at(begun + HANDSHAKE_TIMEOUT, shaking).await.unwrap_or(Err(Refusal::TimedOut))
-    }
-
     fn lets_strangers_in(&self) -> bool {
         self.allowed.read().unwrap_or_else(PoisonError::into_inner).strangers
-    }
-
-    async fn wait_for_place(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
-        let _waiting = Waiting::begin(self);
-        self.places.acquire().await.ok()
-    }
-
-    /// Returns when a handshake has had its time and others wait.
-    async fn place_is_needed(&self) {
-        sleep_until(Instant::now() + KEEPS_PLACE).await;
-        loop {
-            let crowded = self.crowded.notified();
-            if self.waiting.load(Ordering::SeqCst) > 0 {
-                return;
-            }
-            crowded.await;
-        }
     }
 }
 
@@ -188,23 +133,6 @@ pub(crate) struct Entered<S> {
     pub(crate) connection: Secured<S>,
     /// Whether it has no certificate where one is required, and was let in only to ask for one.
     pub(crate) is_stranger: bool,
-}
-
-/// A caller that waits for a place, until this is dropped.
-struct Waiting<'a>(&'a Door);
-
-impl Waiting<'_> {
-    fn begin(door: &Door) -> Waiting<'_> {
-        door.waiting.fetch_add(1, Ordering::SeqCst);
-        door.crowded.notify_waiters();
-        Waiting(door)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
-    }
 }
 
 /// Where the configuration says that the certificate files are.

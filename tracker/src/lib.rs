@@ -2,7 +2,7 @@
 //! stores none of that on disk.
 //!
 //! Reading order: [`start`] (from the command line to the end) → [`server`] (connections) → `service` (calls) →
-//! [`memory`] (the data). `door` lets callers in and knows who they are, [`refused`] counts those that are not; `pool`
+//! [`memory`] (the data). `door` lets callers in, knows who they are, and counts those that are not let in; `pool`
 //! limits the connections, `call_rate` the rate of their calls, and `lines` what they cause in the log; `diary` says what
 //! the log and callers are told of publications; `date` dates them; `state` is what all connections share. [`rights`]
 //! says what a caller may do, and `allowed` applies that to the calls; `rules` has all that the configuration says of
@@ -18,7 +18,6 @@ mod enrol;
 mod lines;
 pub mod memory;
 mod pool;
-pub mod refused;
 pub mod rights;
 mod rules;
 pub mod server;

@@ -1,4 +1,4 @@
-//! Peers that are refused for a while, and counts of everyone who was turned away.
+//! Peers that are refused for a while.
 //!
 //! Several peers may use the same address: a whole fleet may sit behind it, and a stranger may claim an honest peer's
 //! port. So a peer that dialed us is banned by address, port and id together. Only the address of a peer that we dialed
@@ -7,10 +7,8 @@
 
 use shared::id::PeerId;
 use shared::identity::NodeName;
-use shared::rpc::control::Rejection;
-use shared::swarm::{DropReason, PeerAddr};
+use shared::swarm::PeerAddr;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -118,34 +116,6 @@ impl Bans {
     }
 }
 
-/// How many peers and strangers were turned away, by reason.
-#[derive(Debug, Default)]
-pub struct Rejections([AtomicU64; Rejection::ALL.len()]);
-
-impl Rejections {
-    /// Counts one.
-    pub fn count(&self, why: Rejection) {
-        self.0[why as usize].fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Every reason, in order, with its count.
-    pub fn all(&self) -> Vec<(Rejection, u64)> {
-        Rejection::ALL.iter().map(|&why| (why, self.0[why as usize].load(Ordering::Relaxed))).collect()
-    }
-}
-
-/// The reason under which a drop is counted.
-pub fn rejection_of(reason: DropReason) -> Rejection {
-    match reason {
-        DropReason::Corrupt => Rejection::Corrupt,
-        DropReason::Nonsense => Rejection::Nonsense,
-        DropReason::Stalled => Rejection::Stalled,
-        DropReason::Empty => Rejection::Empty,
-        DropReason::Flood => Rejection::Flood,
-        DropReason::Protocol => Rejection::Protocol,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,14 +170,5 @@ mod tests {
         }
         assert_eq!(bans.lock().len(), BANS_MAX);
         assert!(bans.forbids(addr(2 * BANS_MAX as u16)) && !bans.forbids(addr(1)));
-    }
-
-    #[test]
-    fn every_reason_has_its_counter() {
-        let rejections = Rejections::default();
-        for (times, &why) in Rejection::ALL.iter().enumerate() {
-            (0..times).for_each(|_| rejections.count(why));
-        }
-        assert!(rejections.all().iter().map(|&(_, times)| times).eq(0..Rejection::ALL.len() as u64));
     }
 }

@@ -1,9 +1,10 @@
 //! State that all connections share: `news` is what we have, `feed` is what one connection has been told of it, and
-//! `bans` is whom we refuse and how often, `handshakes` which of them do not
-//! show who they are. `events` is what happened lately.
+//! `bans` is whom we refuse for a while, and `rejections` how often and why somebody was turned away. `nodes` is who
+//! should be where, as trackers say. `events` is what happened lately.
 
 pub mod bans;
 pub mod events;
 pub mod feed;
-pub mod handshakes;
 pub mod news;
+pub mod nodes;
+pub mod rejections;

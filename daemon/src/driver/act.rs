@@ -1,7 +1,7 @@
 //! Performs the core's actions.
 
 use super::Driver;
-use crate::board::bans::rejection_of;
+use crate::board::rejections::rejection_of;
 use crate::inbox::{Answer, Input, LinkId, TaskInput};
 use crate::library::{Phase, ReadError, Source, Why};
 use crate::peer::link::{Link, LinkCommand};

@@ -3,10 +3,11 @@
 
 use super::ids::LinkId;
 use super::input::Input;
-use crate::board::bans::{Bans, Rejections};
+use crate::board::bans::Bans;
 use crate::board::events::EventBoard;
-use crate::board::handshakes::Handshakes;
 use crate::board::news::NewsBoard;
+use crate::board::nodes::Nodes;
+use crate::board::rejections::Rejections;
 use crate::identity::Membership;
 use crate::net::{Stream, Ways};
 use crate::snapshot::Snapshot;
@@ -15,6 +16,7 @@ use crate::trust::Trust;
 use shared::host::config::{HostPort, Network};
 use shared::host::doors::Doors;
 use shared::host::guard::{Guest, while_welcome};
+use shared::host::handshakes::Handshakes;
 use shared::id::PeerId;
 use shared::rpc::peer::{Hello, LinkKind};
 use shared::rpc::tls::Refusal;
@@ -58,8 +60,10 @@ pub struct Context {
     pub bans: Bans,
     /// Counts how often connections and requests were refused.
     pub rejections: Rejections,
-    /// Callers that are about to show who they are, and those that did not.
+    /// Callers that are about to show who they are.
     pub handshakes: Handshakes,
+    /// Which node is where, as trackers say.
+    pub nodes: Nodes,
     /// The networks from which callers are served; all if there is none.
     pub served: watch::Sender<Vec<Network>>,
     /// The state of all resources. The driver publishes changes, and readers subscribe.
@@ -107,6 +111,7 @@ impl Context {
             bans: Bans::default(),
             rejections: Rejections::default(),
             handshakes: Handshakes::default(),
+            nodes: Nodes::default(),
             served: watch::Sender::default(),
             snapshots: watch::Sender::default(),
             events: EventBoard::default(),

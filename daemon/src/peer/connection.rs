@@ -1,6 +1,5 @@
 //! A connection that we dial, up to its hello, and how it ends. What is asked on it is in `link`.
 
-use crate::board::handshakes::Side;
 use crate::inbox::Context;
 use crate::jobs;
 use crate::net::Stream;
@@ -78,14 +77,22 @@ impl DialedConnection {
         broken: watch::Sender<Option<String>>,
     ) -> Result<DialedConnection, DialError> {
         let stream = secured(context, peer, kind).await.map_err(|refusal| {
-            context.handshakes.refused(&context.rejections, Side::Ours, peer, &refusal);
+            context.rejections.refused.callee(peer, &refusal);
             DialError::Failed(refusal.to_string())
         })?;
         let options =
             ClientOptions { meter, sideband: stream.sideband().clone(), ..ClientOptions::default() };
         let (guest, node) = (Guest::of(&stream), stream.who().map(|node| node.name.clone()));
-        if node.as_ref().is_some_and(|node| context.bans.refuses_node(node)) {
-            return Err(DialError::Failed("this node misbehaved and is not asked for a while".to_owned()));
+        if let Some(node) = &node {
+            if let Err(another) = context.nodes.expect(peer, node) {
+                context.rejections.refused.other_node(peer, &another);
+                return Err(DialError::Failed(another.to_string()));
+            }
+            if context.bans.refuses_node(node) {
+                return Err(DialError::Failed(
+                    "this node misbehaved and is not asked for a while".to_owned(),
+                ));
+            }
         }
         let (caller, carrier): (PeerCaller, _) = wire::client(stream, options);
         let carrier = context.while_welcome(guest, carrier);
@@ -201,7 +208,9 @@ impl Bulk {
             let (meter, broken) = (self.meter.clone(), self.broken.clone());
             let connection = DialedConnection::dial(context, peer, LinkKind::Bulk, meter, broken).await?;
             if self.node.get().is_some() && self.node.get() != connection.node.as_ref() {
-                return Err(DialError::Failed("another machine answers at its address".to_owned()));
+                const WHY: &str = "another machine answers there than on our other connection";
+                context.rejections.refused.other_node(peer, &WHY);
+                return Err(DialError::Failed(WHY.to_owned()));
             }
             *slot = Some(connection);
         }

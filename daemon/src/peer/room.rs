@@ -1,7 +1,8 @@
 //! The incoming connections: strangers, which have not said hello, and peers, which have. Each kind has its own limit,
 //! so that no number of strangers keeps a peer out.
 
-use crate::board::bans::{Dialler, Rejections};
+use crate::board::bans::Dialler;
+use crate::board::rejections::Rejections;
 use shared::rpc::control::Rejection;
 use shared::rpc::wire::Crowd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -3,7 +3,6 @@
 use super::room::{Caps, Room};
 use crate::board::bans::Dialler;
 use crate::board::feed::NewsFeed;
-use crate::board::handshakes::Side;
 use crate::inbox::{Answer, Context, Input};
 use crate::jobs;
 use crate::library::{ReadError, Source, Traffic};
@@ -19,12 +18,11 @@ use shared::rpc::peer::{
     ChunkReply, Hello, HelloRefused, LinkKind, NewsReply, NewsRequest, Peer, PickReply, Subscriptions,
     Welcome, ZONE_BYTES_MAX,
 };
-use shared::rpc::tls::{self, Refusal, Secured};
+use shared::rpc::tls::{Refusal, Secured};
 use shared::rpc::wire::buffers::Lent;
 use shared::rpc::wire::{self, Budget, Ended, Greeted, LinkEnd, ServerOptions, Sideband};
 use shared::rpc::{PROTOCOL_VERSION, Payload, Written, WrongVersion};
 use shared::swarm::{AskEnd, AskId, Event, PeerAddr, RequestRefusal};
-use shared::tls_mode::TlsMode;
 use shared::window::Window;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -59,7 +57,7 @@ pub async fn accept(context: Arc<Context>, listener: Listener, caps: Caps) {
     loop {
         match listener.accept().await {
             Ok((_, from)) if !context.serves(from.ip()) => {
-                context.handshakes.outside(&context.rejections, from);
+                context.rejections.refused.network(from);
             }
             Ok((stream, from)) => room.admit(&context.rejections, |number| {
                 let connection = IncomingConnection::new(context.clone(), from, number, room.clone());
@@ -137,9 +135,7 @@ impl IncomingConnection {
             ..ServerOptions::default()
         };
         let accepted = Instant::now();
-        let shaking = self.shake(Throttled::new(stream, limits), options.sideband.clone());
-        let shaken = tokio::time::timeout(options.hello_timeout, shaking).await;
-        let stream = match shaken.unwrap_or(Err(Refusal::TimedOut)) {
+        let stream = match self.shake(Throttled::new(stream, limits), options.sideband.clone()).await {
             Ok(stream) => stream,
             Err(why) => return self.refused(&why),
         };
@@ -164,16 +160,12 @@ impl IncomingConnection {
         stream: Throttled<Stream>,
         sideband: Sideband,
     ) -> Result<Secured<Throttled<Stream>>, Refusal> {
-        let doors = self.context.doors();
-        if doors.mode == TlsMode::Off {
-            return Ok(Secured::unsecured(stream, sideband));
-        }
-        let _permit = self.context.handshakes.permits.acquire().await;
-        tls::accept(stream, &doors.accepting(&[Role::Peer], false), sideband).await
+        let how = self.context.doors().accepting(&[Role::Peer], false);
+        self.context.handshakes.accept(stream, &how, sideband).await
     }
 
     fn refused(&self, why: &Refusal) {
-        self.context.handshakes.refused(&self.context.rejections, Side::Theirs, self.from, why);
+        self.context.rejections.refused.caller(self.from, why);
     }
 
     /// Counts the other side's fault. It is banned for a while only for something that no honest peer does; otherwise

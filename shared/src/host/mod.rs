@@ -10,6 +10,8 @@ pub mod doors;
 pub mod environment;
 #[cfg(feature = "tls")]
 pub mod guard;
+#[cfg(feature = "tls")]
+pub mod handshakes;
 pub mod hashing;
 pub mod hostname;
 pub mod lane;
@@ -17,6 +19,8 @@ pub mod logging;
 pub mod paths;
 #[cfg(feature = "program")]
 pub mod program;
+#[cfg(feature = "tls")]
+pub mod refused;
 pub mod service;
 pub mod sources;
 pub mod sparse;

@@ -24,9 +24,14 @@ pub struct SlowLink {
 impl SlowLink {
     /// Starts one on a free port of 127.0.0.1 that delays every byte by `delay` in each direction.
     pub fn start(delay: Duration) -> SlowLink {
+        SlowLink::start_at((Ipv4Addr::LOCALHOST, 0).into(), delay)
+    }
+
+    /// Starts one at this address, which must be free.
+    pub fn start_at(addr: SocketAddr, delay: Duration) -> SlowLink {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");
-        let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).expect("a free port");
+        let listener = runtime.block_on(TcpListener::bind(addr)).expect("a free port");
         let addr = listener.local_addr().expect("it listens");
         let to = Arc::new(OnceLock::new());
         runtime.spawn(accept(listener, to.clone(), delay));

@@ -5,6 +5,7 @@ mod fleet;
 use fleet::{Ca, DAY, Files, names};
 use shared::chunk::ChunkCount;
 use shared::host::config::{AllowRule, TrackerConfig};
+use shared::host::refused::Cause;
 use shared::id::{ListDigest, PeerId, ResourceId, SwarmKey};
 use shared::identity::Role;
 use shared::rpc::PROTOCOL_VERSION;
@@ -20,7 +21,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tracker::refused::Cause;
 use tracker::server::{Handle, Server};
 
 const SOON: Duration = Duration::from_secs(20);

@@ -11,8 +11,9 @@ use shared::host::config::RateLimit;
 use shared::host::doors::Doors;
 use shared::id::PeerId;
 use shared::identity::Node;
-use shared::rpc::tls::{Authorities, Dialing, Identity, Revoked, Setup};
+use shared::rpc::tls::{self, Authorities, Dialing, Identity, Revoked, Setup};
 use shared::rpc::wire::Meter;
+use shared::tls_mode::TlsMode;
 use std::io;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -213,6 +214,33 @@ async fn under_prefer_everybody_is_talked_with_and_require_ends_what_is_plain() 
     let why = why_not(a.dial(&plain).await);
     assert!(why.contains("speaks no TLS"), "{why}");
     assert!(plain.dial(&a).await.is_err());
+}
+
+/// A machine of the fleet answers at the address of another one.
+#[tokio::test]
+async fn another_node_than_a_tracker_named_is_refused_before_hello_and_counted() {
+    let fleet = Fleet::new("ours");
+    let (a, b) = (
+        Machine::new(1, fleet.doors(TlsMode::Require, "a")).await,
+        Machine::new(2, fleet.doors(TlsMode::Require, "b")).await,
+    );
+    let told = |node: Option<&str>| {
+        b.context.nodes.told(Instant::now(), a.at, node.map(|node| node.parse().unwrap()));
+    };
+    told(Some("c"));
+    for times in 1..=2 {
+        let why = why_not(b.dial(&a).await);
+        assert_eq!(why, "its certificate is that of the node a, and a tracker names c there");
+        assert_eq!(b.counted(Rejection::OtherNode), times);
+    }
+    assert!(a.context.rejections.all().iter().all(|(_, times)| *times == 0), "a did nothing wrong");
+    told(Some("a"));
+    assert!(b.dial(&a).await.is_ok(), "a tracker names it as well");
+    // Without a certificate nobody shows which node it is: "prefer" allows that.
+    let plain = Machine::new(3, Arc::new(Doors::open())).await;
+    plain.context.nodes.told(Instant::now(), a.at, Some("c".parse().unwrap()));
+    a.publish.send_replace(fleet.doors(TlsMode::Prefer, "a"));
+    assert!(plain.dial(&a).await.is_ok());
 }
 
 /// The certificate is missing or broken: the daemon runs, and talks with nobody.

@@ -11,6 +11,8 @@ use crate::inbox::Input;
 use crate::library::Standing;
 use shared::id::SwarmKey;
 use shared::rpc::tracker::{ANNOUNCE_NAMES_MAX, AnnounceAnswer, Stage, TrackerError};
+use shared::swarm::PeerAddr;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 impl Announcer {
@@ -117,14 +119,22 @@ impl Announcer {
         // The tracker may name more peers than were asked for; the rest is dropped.
         let wanted = usize::from(announced.peers_wanted());
         announced.lonely = false;
-        let same_list = told.peers.iter().filter(|peer| peer.key == key).map(|peer| peer.addr);
+        let same_list = told.peers.iter().filter(|peer| peer.key == key);
+        let peers = dialable(same_list.clone().map(|peer| peer.addr), session.is_local);
+        let peers: Vec<PeerAddr> = peers.into_iter().take(wanted).collect();
+        for peer in same_list {
+            let addr = SocketAddr::new(peer.addr.ip().to_canonical(), peer.addr.port());
+            if peers.contains(&addr) {
+                self.context.nodes.told(now, addr, peer.node.clone());
+            }
+        }
         let shared_at_ms = match told.shared_at_ms.filter(|_| wants_date) {
             Some(shared_at_ms) => Some(dates.compare(&session.caller).await?.ours(shared_at_ms)),
             None => None,
         };
         let found = Found {
             key,
-            peers: dialable(same_list, session.is_local).into_iter().take(wanted).collect(),
+            peers,
             seeds: announced.entry.stage == Stage::Seeding,
             conflict: told.conflict,
             newer: told.newer.into_iter().take(ANNOUNCE_NAMES_MAX).collect(),

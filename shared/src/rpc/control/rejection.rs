@@ -31,12 +31,15 @@ pub enum Rejection {
     Revoked,
     Role,
     Certificate,
-    Handshake,
+    OtherNode,
+    RefusedUs,
+    SlowHandshake,
+    BrokenHandshake,
 }
 
 impl Rejection {
     /// All reasons, in order.
-    pub const ALL: [Rejection; 26] = [
+    pub const ALL: [Rejection; 29] = [
         Rejection::Corrupt,
         Rejection::Nonsense,
         Rejection::Stalled,
@@ -62,7 +65,10 @@ impl Rejection {
         Rejection::Revoked,
         Rejection::Role,
         Rejection::Certificate,
-        Rejection::Handshake,
+        Rejection::OtherNode,
+        Rejection::RefusedUs,
+        Rejection::SlowHandshake,
+        Rejection::BrokenHandshake,
     ];
 
     /// The name that scripts see, and the explanation that users see.
@@ -95,7 +101,12 @@ impl Rejection {
             Rejection::Revoked => ("revoked", "showed a certificate that was revoked"),
             Rejection::Role => ("role", "showed a certificate without the role that is due"),
             Rejection::Certificate => ("certificate", "showed a certificate that cannot be used"),
-            Rejection::Handshake => ("handshake", "did not finish the TLS handshake"),
+            Rejection::OtherNode => ("other_node", "is another machine than a tracker named at its address"),
+            Rejection::RefusedUs => ("refused_us", "refused the certificate of this machine"),
+            Rejection::SlowHandshake => ("slow_handshake", "did not finish the TLS handshake in time"),
+            Rejection::BrokenHandshake => {
+                ("broken_handshake", "broke off in the TLS handshake, or sent something else")
+            }
         }
     }
 }

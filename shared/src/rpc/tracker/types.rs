@@ -125,7 +125,8 @@ pub struct PeerEntry {
     pub zone: String,
     /// The host name that it reported, empty if none. Always empty in the answer to an announce.
     pub host: String,
-    /// The node that its certificate names, if it showed one to the tracker.
+    /// The node that its certificate names, if it showed one to the tracker. Whoever dials the address and finds another
+    /// node there does not ask it.
     pub node: Option<NodeName>,
 }
 

@@ -1,12 +1,15 @@
 //! Scenarios of fleets whose connections are encrypted, with certificates of `ttctl ca`.
 
 use cluster::files::{MIB, content};
+use cluster::hostile::Silent;
+use cluster::slow_link::SlowLink;
 use cluster::{Authority, CAP, Daemon, Status, Tracker, wait_until};
 use serde_json::Value;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
 
 /// What `ttctl info` says about the certificate.
 fn tls(daemon: &Daemon) -> Value {
@@ -68,7 +71,7 @@ fn a_closed_fleet_moves_a_file_and_keeps_everybody_else_out() {
     }
     wait_until("each is counted", CAP, || a.rejected("plain") == before + 5);
     let log = a.log();
-    assert_eq!(log.matches("counted today, as plain").count(), 1, "{log}");
+    assert_eq!(log.matches("further ones without TLS are counted").count(), 1, "{log}");
 }
 
 #[test]
@@ -132,6 +135,58 @@ fn a_revoked_machine_loses_its_running_transfer_and_nobody_else_does() {
     d.get("img", &bytes);
     let had = c.status("img").expect("it is here").number("chunks_have");
     c.wait_status("img", "going on", |status| status.number("chunks_have") > had);
+}
+
+/// A machine of the fleet answers at the address of another one, as one behind the same NAT address could.
+#[test]
+fn another_machine_at_the_address_of_a_node_is_not_taken_for_it() {
+    let authority = Authority::new();
+    let tracker = tracker(&authority, "require");
+    let mut a = machine(&authority, &tracker, "a");
+    let b = machine(&authority, &tracker, "b");
+    let bytes = content(9406, 3 * MIB);
+    a.share_bytes("img", &bytes);
+    a.kill();
+    let to_b = SlowLink::start_at(a.addr(), Duration::ZERO);
+    to_b.lead_to(b.addr());
+    let c = machine(&authority, &tracker, "c");
+    let mut getting = c.ctl_in_background(&["get", "img"]);
+    wait_until("it is refused again and again", CAP, || c.rejected("other_node") > 1);
+    let log = c.log();
+    assert!(log.contains("that of the node b, and a tracker names a there"), "{log}");
+    assert_eq!(log.matches("further ones at the address of another node are counted").count(), 1, "{log}");
+    assert_eq!(b.rejected("malformed") + b.rejected("no_hello"), 0);
+    drop(to_b);
+    a.restart();
+    assert!(getting.wait(CAP).expect("it ends").success(), "{}", getting.log());
+    c.check_file("img", &bytes);
+}
+
+/// Each of them begins a handshake and then says nothing; who is let go begins anew. With few places for strangers they
+/// make room for each other; with many, 64 make their handshake and the others wait.
+#[test]
+fn a_thousand_strangers_in_the_handshake_cost_ttd_little_and_keep_no_peer_out() {
+    const STRANGERS: usize = 1_000;
+    const MORE_KIB_MAX: u64 = 32 << 10;
+    let authority = Authority::new();
+    let tracker = tracker(&authority, "require");
+    let bytes = content(9407, 5 * MIB);
+    for (places, counted) in [(64, "crowded"), (2_000, "slow_handshake")] {
+        let config = format!("{}unknown_connections_max = {places}\n", authority.daemon(counted, "require"));
+        let a = Daemon::start_configured(&tracker, &config);
+        a.share_bytes(counted, &bytes);
+        let before = a.memory_peak_kib();
+        let strangers = Silent::hold_in_handshake(a.addr(), STRANGERS);
+        wait_until("strangers make way", CAP, || a.rejected(counted) > 64);
+        let begin = Instant::now();
+        let b = machine(&authority, &tracker, "b");
+        b.get(counted, &bytes);
+        let more = a.memory_peak_kib().saturating_sub(before);
+        eprintln!("{places} places: b had it after {:?}; {more} KiB more", begin.elapsed());
+        assert!(more < MORE_KIB_MAX, "{more} KiB more");
+        assert!(a.log().matches("further ones too slow are counted").count() <= 1);
+        drop(strangers);
+    }
 }
 
 #[test]

@@ -1,13 +1,13 @@
-//! Callers that were not let in: how many, and why. The log names each cause once a day, however many callers there are.
+//! Connections between machines that did not come about, because one side did not show the other what it must: how many,
+//! and why. The log names each cause once a day: whoever knocks can do so a thousand times per second.
 
-use shared::host::certificates::DailyReports;
-use shared::rpc::tls::{CertificateFault, Refusal};
+use super::certificates::DailyReports;
+use crate::rpc::tls::{CertificateFault, Refusal};
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-/// Why a caller was not let in.
+/// Why there is no connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
     /// It is in none of the networks of `allow_networks`.
@@ -20,15 +20,17 @@ pub enum Cause {
     Expired,
     /// Its certificate is from an authority that is not in `tls_ca`.
     Foreign,
-    /// Its certificate has none of the roles that may call a tracker.
+    /// Its certificate does not have the role that is due.
     Role,
     /// Its certificate was revoked.
     Revoked,
     /// Its certificate cannot be used for another reason.
     Faulty,
-    /// It refused the tracker's certificate.
+    /// It is another node than the one that was to be at its address.
+    OtherNode,
+    /// It refused our certificate.
     RefusedUs,
-    /// The tracker requires TLS and has no usable certificate.
+    /// It speaks TLS, and we have no usable certificate.
     NoIdentity,
     /// It did not finish the handshake in time.
     TimedOut,
@@ -38,7 +40,7 @@ pub enum Cause {
 
 impl Cause {
     /// All causes.
-    pub const ALL: [Cause; 12] = [
+    pub const ALL: [Cause; 13] = [
         Cause::Network,
         Cause::Plain,
         Cause::NoCertificate,
@@ -47,6 +49,7 @@ impl Cause {
         Cause::Role,
         Cause::Revoked,
         Cause::Faulty,
+        Cause::OtherNode,
         Cause::RefusedUs,
         Cause::NoIdentity,
         Cause::TimedOut,
@@ -89,25 +92,26 @@ impl fmt::Display for Cause {
             Cause::Role => "in another role",
             Cause::Revoked => "revoked",
             Cause::Faulty => "with a faulty certificate",
-            Cause::RefusedUs => "that refused the tracker's certificate",
-            Cause::NoIdentity => "while the tracker has no certificate",
+            Cause::OtherNode => "at the address of another node",
+            Cause::RefusedUs => "that refused our certificate",
+            Cause::NoIdentity => "while we have no certificate",
             Cause::TimedOut => "too slow",
             Cause::BrokenOff => "that broke off",
         })
     }
 }
 
-/// How many callers were refused since the start, for each cause.
+/// How many connections did not come about, for each cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts([u64; Cause::ALL.len()]);
 
 impl Counts {
-    /// How many were refused for a cause.
+    /// How many for a cause.
     pub fn of(&self, cause: Cause) -> u64 {
         self.0[cause as usize]
     }
 
-    /// How many were refused in all.
+    /// How many in all.
     pub fn all(&self) -> u64 {
         self.0.iter().sum()
     }
@@ -126,45 +130,65 @@ impl fmt::Display for Counts {
     }
 }
 
-/// The callers that were refused since the start.
+/// The connections that did not come about since the start.
 #[derive(Debug)]
-pub(crate) struct Refused {
+pub struct Refused {
     start: Instant,
+    shown_in: &'static str,
     noted: Mutex<(Counts, DailyReports)>,
 }
 
 impl Refused {
-    pub(crate) fn new() -> Refused {
-        Refused { start: Instant::now(), noted: Mutex::default() }
+    /// None yet. The log says that their number is shown in `shown_in`.
+    pub fn new(shown_in: &'static str) -> Refused {
+        Refused { start: Instant::now(), shown_in, noted: Mutex::default() }
     }
 
-    pub(crate) fn counts(&self) -> Counts {
+    /// How many there are.
+    pub fn counts(&self) -> Counts {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// Notes a caller from outside of `allow_networks`.
-    pub(crate) fn network(&self, caller: IpAddr) {
-        self.note(caller, Cause::Network, &"it is in none of the networks of allow_networks");
+    pub fn network(&self, caller: impl fmt::Display) {
+        const WHY: &str = "it is in none of the networks of allow_networks";
+        self.note("a caller is refused", &caller, Cause::Network, &WHY);
     }
 
-    /// Notes a caller that did not get through the handshake.
-    pub(crate) fn handshake(&self, caller: IpAddr, refusal: &Refusal) {
-        self.note(caller, Cause::of(refusal), refusal);
+    /// Notes a caller that was not let in, or would not be let in any more.
+    pub fn caller(&self, caller: impl fmt::Display, refusal: &Refusal) {
+        self.note("a caller is refused", &caller, Cause::of(refusal), refusal);
     }
 
-    fn note(&self, caller: IpAddr, cause: Cause, why: &dyn fmt::Display) {
+    /// Notes a machine that we called in vain. One that is away was not refused.
+    pub fn callee(&self, callee: impl fmt::Display, refusal: &Refusal) {
+        match refusal {
+            Refusal::Closed | Refusal::Failed(_) => {
+                tracing::debug!(peer = %callee, error = %refusal, "no connection");
+            }
+            refusal => self.note("a machine is not asked", &callee, Cause::of(refusal), refusal),
+        }
+    }
+
+    /// Notes a machine that we called, and that is not the node which was to be there.
+    pub fn other_node(&self, callee: impl fmt::Display, why: &dyn fmt::Display) {
+        self.note("a machine is not asked", &callee, Cause::OtherNode, why);
+    }
+
+    fn note(&self, what: &str, peer: &dyn fmt::Display, cause: Cause, why: &dyn fmt::Display) {
         let is_news = {
             let (counts, reports) = &mut *self.noted.lock().unwrap_or_else(PoisonError::into_inner);
             counts.0[cause as usize] += 1;
             cause.is_worth_a_line() && reports.note(&cause.to_string(), self.start.elapsed().as_secs())
         };
         if is_news {
+            let shown_in = self.shown_in;
             tracing::warn!(
-                %caller,
-                "a caller is refused: {why}; further callers {cause} are counted, and one is named each day"
+                %peer,
+                "{what}: {why}; further ones {cause} are counted in {shown_in}, and one is named each day"
             );
         } else {
-            tracing::debug!(%caller, "a caller is refused: {why}");
+            tracing::debug!(%peer, "{what}: {why}");
         }
     }
 }
@@ -172,22 +196,36 @@ impl Refused {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustls::AlertDescription;
 
     #[test]
     fn each_cause_has_a_place_of_its_own_and_is_named_with_its_count() {
         for (place, cause) in Cause::ALL.into_iter().enumerate() {
             assert_eq!(cause as usize, place);
         }
-        let refused = Refused::new();
+        let refused = Refused::new("the status");
         assert_eq!(refused.counts().to_string(), "0");
-        let caller = IpAddr::from([10, 0, 0, 1]);
-        refused.network(caller);
+        refused.network("10.0.0.1");
         for _ in 0..2 {
-            refused.handshake(caller, &Refusal::Plain);
-            refused.handshake(caller, &Refusal::Certificate(CertificateFault::Revoked));
+            refused.caller("10.0.0.1", &Refusal::Plain);
+            refused.caller("10.0.0.1", &Refusal::Certificate(CertificateFault::Revoked));
         }
         let counts = refused.counts();
         assert_eq!((counts.all(), counts.of(Cause::Plain), counts.of(Cause::Foreign)), (5, 2, 0));
         assert_eq!(counts.to_string(), "5 (1 from another network, 2 without TLS, 2 revoked)");
+    }
+
+    #[test]
+    fn a_machine_that_is_away_is_not_refused() {
+        let refused = Refused::new("the status");
+        refused.callee("10.0.0.1", &Refusal::Closed);
+        assert_eq!(refused.counts().all(), 0);
+        refused.callee("10.0.0.1", &Refusal::Refused(AlertDescription::CertificateRevoked));
+        refused.other_node("10.0.0.1", &"it is another one");
+        refused.caller("10.0.0.1", &Refusal::Closed);
+        assert_eq!(
+            refused.counts().to_string(),
+            "3 (1 at the address of another node, 1 that refused our certificate, 1 that broke off)"
+        );
     }
 }
