@@ -194,6 +194,7 @@ impl Credentials {
     /// # Errors
     /// When the disk refuses.
     pub fn keep_revoked(&self, der: &[u8]) -> Result<(), StoreError> {
+        self.make_dir()?; // a machine whose certificate is configured has joined nothing
         self.write("revoked.crl", der, 0o644)
     }
 
@@ -242,6 +243,14 @@ mod tests {
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn a_list_is_kept_also_where_nothing_was_joined() {
+        let folder = tempfile::tempdir().unwrap();
+        let credentials = Credentials::at(folder.path().join("state/identity"));
+        credentials.keep_revoked(b"list").unwrap();
+        assert_eq!(credentials.revoked().unwrap().as_deref(), Some(&b"list"[..]));
     }
 
     #[test]
