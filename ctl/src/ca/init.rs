@@ -13,6 +13,7 @@ use ::ca::{Authority, CaError, Init};
 use shared::host::hostname;
 use shared::identity::{Node, NodeName, Role};
 use shared::tls_mode::TlsMode;
+use std::path::Path;
 
 /// The life of the tracker's certificate in seconds.
 const TRACKER_LIFE_S: u64 = 365 * 24 * 3600;
@@ -28,7 +29,9 @@ pub(crate) fn init(args: &CaInitArgs, output: &mut Output) -> Result<(), Error> 
     owner::make_directory(place.dir())?;
     let init = Init { name: args.name.clone(), life_s: args.life.duration().as_secs() };
     let authority = match Authority::init(place.dir(), now(), &init) {
-        Err(CaError::Exists(_)) if lacks_tracker(&place) => place.open()?,
+        Err(CaError::Exists(_)) if lacks_tracker(&place) || lacks_drop_in(drop_in.as_deref()) => {
+            place.open()?
+        }
         made => made.map_err(|error| place.error(error))?,
     };
     let issued =
@@ -74,6 +77,11 @@ pub(crate) fn init(args: &CaInitArgs, output: &mut Output) -> Result<(), Error> 
 /// Whether the authority is what a process left that was killed before the tracker had its certificate.
 fn lacks_tracker(place: &Place) -> bool {
     Authority::open(place.dir()).is_ok_and(|authority| !authority.tracker_identity().exists())
+}
+
+/// Whether the tracker is not told of the authority: a process may have been killed before the drop-in was written.
+fn lacks_drop_in(drop_in: Option<&Path>) -> bool {
+    drop_in.is_some_and(|path| !path.exists())
 }
 
 /// This machine's host name as the name of a node.
