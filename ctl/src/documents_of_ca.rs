@@ -53,7 +53,7 @@ pub(crate) struct CertificateDocument {
     node: String,
     roles: Vec<String>,
     groups: Vec<String>,
-    /// "valid", "expired" or "revoked".
+    /// "valid", "expired", "revoked" or "former": its authority was dropped.
     state: &'static str,
     /// The end of its life, in milliseconds since 1970.
     valid_until_ms: u64,
@@ -135,6 +135,31 @@ pub(crate) struct RevokedDocument {
     pub(crate) kind: &'static str,
     pub(crate) certificates: usize,
     pub(crate) tokens: usize,
+}
+
+/// `ca rotate`
+#[derive(Debug, Serialize)]
+pub(crate) struct RotationDocument {
+    /// "announced": machines hear of the new authority; "issuing": they get certificates of it; "finished": the old one was
+    /// dropped.
+    pub(crate) step: &'static str,
+    /// The fingerprint of the authority that is dropped at the end.
+    pub(crate) leaving: Option<String>,
+    /// The fingerprint of the new one.
+    pub(crate) coming: Option<String>,
+    /// The machines that the next step would cut off.
+    pub(crate) behind: Vec<BehindDocument>,
+    /// The tokens that ended with the old authority.
+    pub(crate) tokens: Vec<String>,
+}
+
+/// A machine that has not followed.
+#[derive(Debug, Serialize)]
+pub(crate) struct BehindDocument {
+    pub(crate) node: String,
+    /// "issued", "joined" or "renewed": how it came to its certificate.
+    pub(crate) how: &'static str,
+    pub(crate) valid_until_ms: u64,
 }
 
 /// Seconds since 1970 in milliseconds.

@@ -13,6 +13,10 @@ use std::sync::Arc;
 /// issues a certificate for such a name.
 pub const DOMAIN: &str = "tinytorrent.internal";
 
+/// How much earlier than the moment at which it was issued a certificate of our authority begins, in seconds, so that a
+/// machine whose clock is behind takes it.
+pub const BACKDATED_S: u64 = 3600;
+
 /// Limits a node's name in bytes. DNS allows 253 for the whole name, and `.node.tinytorrent.internal` follows; the rest
 /// is room for a longer domain. A longer name is refused.
 pub const NODE_BYTES_MAX: usize = 200;

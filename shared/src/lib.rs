@@ -11,6 +11,7 @@ pub mod chance;
 pub mod chunk;
 pub mod credit;
 pub mod date;
+pub mod der;
 pub mod have;
 pub mod hostname;
 pub mod id;

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::local_time;
 use crate::output::{Colour, Output};
 use crate::table::{Cell, Column, Table};
+use ::ca::Fingerprint;
 use ::ca::issued::{Issued, List};
 use ::ca::revoked::Revocations;
 use data_encoding::HEXLOWER;
@@ -16,10 +17,12 @@ use std::collections::BTreeMap;
 
 pub(crate) fn list(args: &CaListArgs, output: &mut Output) -> Result<(), Error> {
     let place = Place::new(&args.which);
-    let (list, _, revocations) = place.open()?.contents().map_err(|error| place.error(error))?;
+    let authority = place.open()?;
+    let (list, _, revocations) = authority.contents().map_err(|error| place.error(error))?;
+    let trusted = authority.fingerprints();
     let now = now();
     let shown = if args.all { list.entries.iter().collect() } else { newest(&list) };
-    let states = shown.into_iter().map(|entry| (entry, state(entry, &revocations, now)));
+    let states = shown.into_iter().map(|entry| (entry, state(entry, &revocations, &trusted, now)));
     if output.is_json() {
         let certificates = states.map(|(entry, state)| CertificateDocument::new(entry, state)).collect();
         return output.json(&Document::new(Certificates { certificates }));
@@ -57,11 +60,13 @@ fn newest(list: &List) -> Vec<&Issued> {
 }
 
 /// Whether a certificate counts, as a word.
-fn state(entry: &Issued, revocations: &Revocations, now: u64) -> &'static str {
+fn state(entry: &Issued, revocations: &Revocations, trusted: &[Fingerprint], now: u64) -> &'static str {
     if revocations.contains(&entry.serial) {
         "revoked"
     } else if entry.not_after < now {
         "expired"
+    } else if entry.authorities.first().is_some_and(|signer| !trusted.contains(signer)) {
+        "former"
     } else {
         "valid"
     }

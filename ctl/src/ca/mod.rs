@@ -8,6 +8,7 @@ mod list;
 mod owner;
 mod place;
 mod revoke;
+mod rotate;
 mod token;
 mod tokens;
 
@@ -23,5 +24,6 @@ pub(crate) fn ca(command: &CaCommand, output: &mut Output) -> Result<(), Error> 
         CaCommand::List(args) => list::list(args, output),
         CaCommand::Tokens(args) => tokens::tokens(args, output),
         CaCommand::Revoke(args) => revoke::revoke(args, output),
+        CaCommand::Rotate(args) => rotate::rotate(args, output),
     }
 }

@@ -41,6 +41,17 @@ impl Place {
         }
     }
 
+    /// A failure of the last step of a rotation.
+    pub(super) fn error_of_finish(&self, error: CaError) -> Error {
+        match error {
+            CaError::Behind(_) => self.error(error).hint(format!(
+                "`{}` shows them; --anyway cuts them off: they have to join with a new token",
+                self.command("rotate")
+            )),
+            other => self.error(other),
+        }
+    }
+
     /// A failure of the authority with its exit code and what to do about it.
     pub(super) fn error(&self, error: CaError) -> Error {
         let kind = match &error {
@@ -64,6 +75,8 @@ impl Place {
             | CaError::NoKey(_)
             | CaError::OutOfTime { .. }
             | CaError::Full { .. }
+            | CaError::NotRotating
+            | CaError::Behind(_)
             | CaError::Unknown(_) => Kind::Refused,
         };
         let hint = match &error {
@@ -79,6 +92,10 @@ impl Place {
                 "`{}` shows its nodes; to begin anew, move the directory away: every machine has to join again",
                 self.command("list")
             )),
+            CaError::NotRotating => Some(format!("`{}` begins it", self.command("rotate"))),
+            CaError::Behind(_) => {
+                Some(format!("`{}` shows them; --anyway goes on without them", self.command("rotate")))
+            }
             CaError::NotAPair(_) => Some("put the key back that belongs to ca.pem".to_owned()),
             CaError::Busy { .. } => Some("try again when it has ended".to_owned()),
             CaError::Unknown(_) => {
@@ -113,7 +130,9 @@ mod tests {
             (CaError::Later(path()), 4, "was written by a later version", "use a later version"),
             (CaError::OthersMayRead { path: path(), mode: 0o640 }, 4, "(mode 0640)", "run: chmod 600 '/srv"),
             (CaError::NoKey(path()), 4, "is not there", "copy ca.key into the directory"),
-            (CaError::NotAPair(path()), 6, "does not belong to", "put the key back"),
+            (CaError::NotAPair(path()), 6, "has no key of", "put the key back"),
+            (CaError::NotRotating, 4, "no new authority", "`ttctl ca rotate --dir"),
+            (CaError::Behind(Vec::new()), 4, "have not followed yet", "--anyway goes on"),
             (
                 CaError::OutOfTime { from: 0, until: 9, now: 10 },
                 4,

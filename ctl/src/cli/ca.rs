@@ -37,6 +37,11 @@ pub enum CaCommand {
         override_usage = "ttctl ca revoke [--dir DIR] NODE...\n       ttctl ca revoke [--dir DIR] --token ID..."
     )]
     Revoke(CaRevokeArgs),
+    /// Put a new authority in the place of the present one, while the fleet runs
+    #[command(
+        override_usage = "ttctl ca rotate [--dir DIR] [--life DURATION] [--anyway]\n       ttctl ca rotate [--dir DIR] --finish [--anyway]"
+    )]
+    Rotate(CaRotateArgs),
 }
 
 /// Where the authority is.
@@ -163,7 +168,8 @@ pub struct CaIssueArgs {
 Shows the newest certificate of each node. The state is one of
   valid    it counts
   expired  its time is over
-  revoked  it was revoked with `ttctl ca revoke`")]
+  revoked  it was revoked with `ttctl ca revoke`
+  former   its authority was dropped with `ttctl ca rotate --finish`")]
 pub struct CaListArgs {
     /// Where the authority is.
     #[command(flatten)]
@@ -209,6 +215,43 @@ pub struct CaRevokeArgs {
     /// The id of a token, as `ttctl ca tokens` shows it
     #[arg(long = "token", value_name = "ID", num_args = 1..)]
     pub tokens: Vec<TokenId>,
+}
+
+/// `ttctl ca rotate`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Two commands, and nothing stops in between:
+  ttctl ca rotate           makes a new authority beside the old one
+  ttctl ca rotate --finish  drops the old one
+
+After the first one the fleet goes on by itself: each machine hears within half a
+minute of the new authority, and trusts both. When all machines do, the new one
+issues, and each machine gets a certificate of it. `ttctl ca rotate` again shows
+how far that is and who is still to come; what is possible it does at once.
+
+--finish refuses as long as a machine shows a certificate of the old authority.
+A machine that is switched off may be one of them: wait for it, revoke it, or
+leave it behind with --anyway; then it has to join with a new token.
+
+Tokens name the old authority until --finish, and count until then. Certificates
+of `ttctl ca issue` are issued again by hand, once after each step.
+
+Examples:
+  ttctl ca rotate
+  ttctl ca rotate --finish")]
+pub struct CaRotateArgs {
+    /// Where the authority is.
+    #[command(flatten)]
+    pub which: AuthorityDir,
+    /// How long the new authority lives
+    #[arg(long, value_name = "DURATION", default_value = "3650 d")]
+    pub life: Span,
+    /// Drop the old authority
+    #[arg(long)]
+    pub finish: bool,
+    /// Go on without the machines that have not followed
+    #[arg(long)]
+    pub anyway: bool,
 }
 
 fn role() -> impl TypedValueParser<Value = Role> {

@@ -31,7 +31,8 @@ mod tests;
 use clap::{Parser, Subcommand};
 
 pub use ca::{
-    AuthorityDir, CaCommand, CaInitArgs, CaIssueArgs, CaListArgs, CaRevokeArgs, CaTokenArgs, CaTokensArgs,
+    AuthorityDir, CaCommand, CaInitArgs, CaIssueArgs, CaListArgs, CaRevokeArgs, CaRotateArgs, CaTokenArgs,
+    CaTokensArgs,
 };
 pub use check::CheckArgs;
 pub use completions::CompletionsArgs;

@@ -113,6 +113,13 @@ fn the_tracker_is_told_of_the_authority_and_nobody_s_file_is_lost() {
         let at = |name: &str| Some(fs::canonicalize(fleet.path(name)).unwrap());
         assert_eq!((config.tls.as_str(), config.ca), (mode, at("ca")));
         assert_eq!((config.tls_identity, config.tls_ca), (at("ca/tracker.pem"), at("ca/ca.pem")));
+        // A process that was killed before it wrote the drop-in is repeated; after that there is nothing to make.
+        let pem = fs::read(fleet.path("ca/ca.pem")).unwrap();
+        fs::remove_file(&drop_in).unwrap();
+        fleet.json("init", &[&["--node", "tracker-1"], args].concat());
+        assert!(drop_in.exists() && fs::read(fleet.path("ca/ca.pem")).unwrap() == pem);
+        let (code, message) = fleet.fails("init", &["--node", "tracker-1"]);
+        assert!(code == 4 && message.contains("has an authority already"), "{message}");
         fs::remove_dir_all(fleet.path("ca")).unwrap();
     }
 }
@@ -283,6 +290,37 @@ fn each_failure_names_its_cause() {
     fs::write(fleet.path("ca/tokens"), "tt-ca 1\n").unwrap();
     let (code, told) = fleet.fails("tokens", &[]);
     assert!(code == 6 && told.contains("is damaged") && told.contains("from a backup"), "{told}");
+}
+
+#[test]
+fn an_authority_is_rotated_in_two_commands_and_says_who_is_left() {
+    let fleet = Fleet::new();
+    fleet.ok("issue", &["web-1", "-o", "a"]);
+    let (code, told) = fleet.fails("rotate", &["--finish"]);
+    assert!(code == 4 && told.contains("no new authority") && told.contains("ca rotate --dir"), "{told}");
+    let begun = fleet.json("rotate", &[]);
+    assert_eq!((&begun["step"], &begun["behind"][0]["node"]), (&"announced".into(), &"web-1".into()));
+    let pem = fs::read_to_string(fleet.path("ca/ca.pem")).unwrap();
+    assert_eq!(pem.matches("BEGIN CERTIFICATE").count(), 2);
+    let told = String::from_utf8(fleet.run("rotate", &[]).stdout).unwrap();
+    assert!(told.contains("1 machine still to hear of") && told.contains("web-1"), "{told}");
+    // What was issued by hand is issued again by hand, once after each step.
+    fleet.ok("issue", &["web-1", "-f", "-o", "a"]);
+    assert_eq!(fs::read_to_string(fleet.path("a/ca.pem")).unwrap().matches("BEGIN CERT").count(), 2);
+    assert_eq!(fleet.json("rotate", &[])["step"], "issuing");
+    let (code, told) = fleet.fails("rotate", &["--finish"]);
+    assert!(code == 4 && told.contains("not followed yet: web-1") && told.contains("--anyway"), "{told}");
+    fleet.ok("issue", &["web-1", "-f", "-o", "a"]);
+    let ended = fleet.json("rotate", &["--finish"]);
+    assert_eq!((&ended["step"], &ended["leaving"]), (&"finished".into(), &begun["leaving"]));
+    let states: Vec<String> = fleet.json("list", &["--all"])["certificates"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| format!("{} {}", one["node"].as_str().unwrap(), one["state"].as_str().unwrap()))
+        .collect();
+    let due = ["tracker-1 former", "web-1 former", "web-1 former", "web-1 valid", "tracker-1 valid"];
+    assert_eq!(states, due);
 }
 
 /// Of several nodes those that are known are revoked, whatever the others are.

@@ -1,9 +1,8 @@
 //! What a tracker answers to a machine that joins or renews, checked before anything of it is kept. It is pure.
 
 use super::key::Key;
-use super::schedule::BACKDATED_S;
 use rustls_pki_types::CertificateDer;
-use shared::identity::{Node, NodeName};
+use shared::identity::{BACKDATED_S, Node, NodeName};
 use shared::rpc::tls::{Authorities, FileFault, Identity, Revoked, Setup};
 use shared::token::Pin;
 use std::fmt;

@@ -36,6 +36,8 @@ pub struct Known {
     pub trouble: Option<Trouble>,
     /// When the certificate is to be renewed, in seconds since 1970.
     pub due: Option<u64>,
+    /// The authorities that a tracker named and that are not those which came with the certificate: it is to be renewed now.
+    pub news: Option<Vec<Vec<u8>>>,
     /// With which files and in which mode this machine meets others.
     pub settled: Settled,
 }
@@ -87,6 +89,8 @@ pub struct Membership {
     known: watch::Sender<Arc<Known>>,
     /// When a tracker last said what was revoked.
     heard: Mutex<Option<Instant>>,
+    /// The authorities of a tracker because of which a certificate was renewed last.
+    heeded: Mutex<Option<Vec<Vec<u8>>>>,
     /// What reads and writes the files does so one after another.
     files: Mutex<()>,
     changing: tokio::sync::Mutex<()>,
@@ -167,11 +171,29 @@ impl Membership {
 
     fn renewed(&self) {
         self.known.send_if_modified(|known| {
-            let was_troubled = known.trouble.is_some();
-            Arc::make_mut(known).trouble = None;
-            was_troubled
+            let is_other = known.trouble.is_some() || known.news.is_some();
+            if is_other {
+                let known = Arc::make_mut(known);
+                (known.trouble, known.news) = (None, None);
+            }
+            is_other
         });
         self.read_again(None);
+    }
+
+    /// Notes which authorities a tracker has. If they are not those which came with this machine's certificate, the
+    /// certificate is renewed: with it come the authorities, over a connection that proves them. What a tracker says here is
+    /// no more than a hint, and the same hint counts once. It does not block.
+    pub fn told_authorities(&self, named: Vec<Vec<u8>>) {
+        let known = self.known();
+        let is_same = named.iter().map(Vec::as_slice).eq(known.authorities.iter().map(|der| &**der));
+        if is_same || known.in_use().is_none() {
+            return;
+        }
+        let before = self.heeded.lock().unwrap_or_else(PoisonError::into_inner).replace(named.clone());
+        if before.as_ref() != Some(&named) {
+            self.known.send_modify(|known| Arc::make_mut(known).news = Some(named));
+        }
     }
 
     /// Notes that a tracker said what was revoked, or that nothing was. It does not block.
@@ -227,7 +249,8 @@ impl Membership {
         let configured = configured.unwrap_or_else(|| self.known().configured.clone());
         let read = self.read(configured);
         self.known.send_if_modified(|known| {
-            let read = Known { trouble: known.trouble.clone(), due: known.due, ..read };
+            let read =
+                Known { trouble: known.trouble.clone(), due: known.due, news: known.news.clone(), ..read };
             let is_other = **known != read;
             if is_other {
                 *known = Arc::new(read);
@@ -251,7 +274,18 @@ impl Membership {
         let list = kept.and_then(|kept| list::check(&kept, &authorities).ok()).unwrap_or(0);
         let settled = settle(&configured, mode, own.as_ref(), list > 0);
         let certificate = settled.places.identity.as_deref().and_then(certificate);
-        Known { configured, joined, certificate, authorities, list, fault, trouble: None, due: None, settled }
+        Known {
+            configured,
+            joined,
+            certificate,
+            authorities,
+            list,
+            fault,
+            trouble: None,
+            due: None,
+            news: None,
+            settled,
+        }
     }
 }
 

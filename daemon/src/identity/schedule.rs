@@ -3,11 +3,8 @@
 //! Two clocks are used. A certificate's life is counted in seconds since 1970, as its authority wrote it. Pauses between
 //! two attempts are counted on a clock that never jumps.
 
+use shared::identity::BACKDATED_S;
 use std::time::{Duration, Instant};
-
-/// How much earlier than the moment at which it was issued a certificate begins, in seconds: our authority does that for
-/// machines whose clock is behind.
-pub const BACKDATED_S: u64 = 3600;
 
 /// The longest pause between two attempts.
 const PAUSE_MAX: Duration = Duration::from_secs(3600);
@@ -67,10 +64,12 @@ impl Schedule {
         life.from + (third * (0.9 + 0.2 * f64::from(self.draw) / f64::from(u32::MAX))) as u64
     }
 
-    /// How long to wait before the next look; nothing if it is to be renewed now. `wall` is the time on this machine's
+    /// How long to wait before the next look; nothing if it is to be renewed now. `is_news` has it renewed before it is due,
+    /// which does not shorten the pause after a failure. `wall` is the time on this machine's
     /// clock, in seconds since 1970.
-    pub fn wait(&self, life: Life, wall: u64, now: Instant) -> Duration {
-        let due = Duration::from_secs(self.due(life).saturating_sub(wall));
+    pub fn wait(&self, life: Life, is_news: bool, wall: u64, now: Instant) -> Duration {
+        let due = if is_news { wall } else { self.due(life) };
+        let due = Duration::from_secs(due.saturating_sub(wall));
         let pause = self.pause_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
         due.max(pause).min(LOOK_EVERY)
     }
@@ -132,12 +131,21 @@ mod tests {
     fn the_clock_is_looked_at_every_minute_until_it_is_due() {
         let (life, now) = (ninety_days(), Instant::now());
         let schedule = Schedule::new(0);
-        assert_eq!(schedule.wait(life, life.from, now), LOOK_EVERY);
+        assert_eq!(schedule.wait(life, false, life.from, now), LOOK_EVERY);
         let due = schedule.due(life);
-        assert_eq!(schedule.wait(life, due - 10, now), Duration::from_secs(10));
-        assert_eq!(schedule.wait(life, due, now), Duration::ZERO);
-        assert_eq!(schedule.wait(life, life.until + DAY, now), Duration::ZERO, "also after its end");
-        assert_eq!(schedule.wait(life, 0, now), LOOK_EVERY, "the clock is far behind");
+        assert_eq!(schedule.wait(life, false, due - 10, now), Duration::from_secs(10));
+        assert_eq!(schedule.wait(life, false, due, now), Duration::ZERO);
+        assert_eq!(schedule.wait(life, false, life.until + DAY, now), Duration::ZERO, "also after its end");
+        assert_eq!(schedule.wait(life, false, 0, now), LOOK_EVERY, "the clock is far behind");
+    }
+
+    #[test]
+    fn news_do_not_wait_for_the_day_but_for_the_pause_after_a_failure() {
+        let (life, now) = (ninety_days(), Instant::now());
+        let mut schedule = Schedule::new(0);
+        assert_eq!(schedule.wait(life, true, life.from, now), Duration::ZERO);
+        schedule.failed(life, now, 0);
+        assert_eq!(schedule.wait(life, true, life.from, now), Duration::from_secs(45));
     }
 
     /// Runs on virtual time: returns the moments of all attempts within some days, which all fail.
@@ -146,7 +154,7 @@ mod tests {
         let mut attempts = Vec::new();
         while passed < Duration::from_secs(days * DAY) {
             let (wall, now) = (life.from + passed.as_secs(), begin + passed);
-            match schedule.wait(life, wall, now) {
+            match schedule.wait(life, false, wall, now) {
                 Duration::ZERO => {
                     schedule.failed(life, now, draws(attempts.len() as u32));
                     attempts.push(passed.as_secs());
@@ -177,7 +185,7 @@ mod tests {
         let (mut schedule, now) = (Schedule::new(0), Instant::now());
         for _ in 0..20 {
             schedule.failed(life, now, u32::MAX);
-            assert!(schedule.wait(life, life.until, now) <= Duration::from_secs(4));
+            assert!(schedule.wait(life, false, life.until, now) <= Duration::from_secs(4));
         }
     }
 

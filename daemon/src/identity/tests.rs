@@ -14,14 +14,16 @@ use shared::host::clock::time_of_day;
 use shared::identity::{Node, NodeName, Role};
 use shared::rpc::tls::FileFault;
 use shared::tls_mode::TlsMode;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 const DAY: u64 = 24 * 3600;
 
 struct Fleet {
-    _dir: TempDir,
+    dir: TempDir,
     authority: Authority,
+    /// The list with which it began.
+    first_list: Vec<u8>,
 }
 
 impl Fleet {
@@ -29,7 +31,12 @@ impl Fleet {
         let dir = tempfile::tempdir().unwrap();
         let init = Init { name: "a fleet".to_owned(), life_s: 3650 * DAY };
         let authority = Authority::init(&dir.path().join("ca"), now(), &init).unwrap();
-        Fleet { _dir: dir, authority }
+        let first_list = authority.refresh(now()).unwrap();
+        Fleet { dir, authority, first_list }
+    }
+
+    fn dir(&self) -> PathBuf {
+        self.dir.path().join("ca")
     }
 
     /// The chain that is issued for a key.
@@ -148,6 +155,59 @@ fn a_list_counts_if_our_authority_signed_it_and_it_is_newer() {
     }
     assert_eq!(list::check(b"", ours), Err(BadList::Malformed));
     assert_eq!(list::check(&[&first[..], b"more"].concat(), ours), Err(BadList::Malformed));
+}
+
+#[test]
+fn lists_of_two_authorities_come_together_and_each_counts_for_who_trusts_it() {
+    let (fleet, other) = (Fleet::new(), Fleet::new());
+    fleet.kept("web-1");
+    let dir = fleet.dir();
+    let old = fleet.authorities();
+    Authority::begin_rotation(&dir, now(), 100 * DAY).unwrap();
+    let ca = Authority::open(&dir).unwrap();
+    ca.revoke(now(), &Whom::Node(name_of("web-1"))).unwrap();
+    let lists = ca.refresh(now()).unwrap();
+    let certificates = ca.certificates();
+    assert_eq!((certificates[0].as_ref(), certificates.len()), (&old[0][..], 2));
+    let number = list::check(&lists, certificates).unwrap();
+    for authority in certificates {
+        assert_eq!(list::check(&lists, std::slice::from_ref(authority)), Ok(number));
+    }
+    assert_eq!(list::check(&lists, other.authority.certificates()), Err(BadList::Foreign));
+    // One with our name and another signature spoils all, and so does one with another number.
+    let mut forged = lists.clone();
+    *forged.last_mut().unwrap() ^= 1;
+    assert!(list::check(&forged, certificates).is_err());
+    assert_eq!(list::check(&forged, &certificates[..1]), Ok(number), "nobody looks at it yet");
+    let older = fleet.authority.refresh(now()).unwrap();
+    let older = shared::der::sequences(&older, 4).unwrap()[0].to_vec();
+    let first = fleet.first_list.clone();
+    assert_eq!(list::check(&[&older[..], &first].concat(), certificates), Err(BadList::Malformed));
+}
+
+#[test]
+fn another_authority_at_the_tracker_is_a_reason_to_renew_once() {
+    let (fleet, other, dir) = (Fleet::new(), Fleet::new(), tempfile::tempdir().unwrap());
+    let membership = open(dir.path());
+    let named = [fleet.authorities(), other.authorities()].concat();
+    membership.told_authorities(named.clone());
+    assert_eq!(membership.known().news, None, "who has not joined has nothing to renew");
+    membership.keep_joined(&joined(), &fleet.kept("web-1"), None).unwrap();
+    membership.told_authorities(fleet.authorities());
+    assert_eq!(membership.known().news, None, "they are those of this machine");
+    membership.told_authorities(named.clone());
+    membership.look();
+    assert_eq!(membership.known().news, Some(named.clone()));
+    membership.keep_renewed(&fleet.kept("web-1")).unwrap();
+    assert_eq!(membership.known().news, None);
+    membership.told_authorities(named);
+    assert_eq!(
+        membership.known().news,
+        None,
+        "a tracker that says something else than it gives is heeded once"
+    );
+    membership.told_authorities(other.authorities());
+    assert!(membership.known().news.is_some());
 }
 
 fn open(dir: &Path) -> Membership {

@@ -326,7 +326,8 @@ impl Announcer {
         }
         let (inbox, mut calls) = (self.inbox.clone(), Calls::default());
         let context = self.context.clone();
-        let mut following = Box::pin(revocations::follow(&context, session.caller.clone()).fuse());
+        let mut following =
+            Box::pin(revocations::follow(&context, session.caller.clone(), session.is_encrypted).fuse());
         loop {
             self.take_orders();
             if self.advertised.has_changed().unwrap_or_default() {

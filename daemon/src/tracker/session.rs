@@ -36,6 +36,8 @@ pub(crate) struct Session {
     pub(crate) is_local: bool,
     /// The address at which it was asked to tell others of us.
     pub(super) advertised: Option<SocketAddr>,
+    /// Whether nobody else can say something on it.
+    pub(super) is_encrypted: bool,
     carrier: JoinHandle<LinkEnd>,
 }
 
@@ -80,7 +82,7 @@ impl Session {
         let connect = async || Ok((context.connect(address, false).await?, Sideband::new()));
         let stream = tls::dial(&context.doors().dialing(), Role::Tracker, connect).await?;
         let options = ClientOptions { sideband: stream.sideband().clone(), ..ClientOptions::default() };
-        let guest = Guest::of(&stream);
+        let (guest, is_encrypted) = (Guest::of(&stream), stream.is_encrypted());
         let (caller, carrier): (TrackerCaller, _) = wire::client(stream, options);
         let carrier = context.while_welcome(guest, carrier);
         let carrier = jobs::spawn(async move {
@@ -92,7 +94,7 @@ impl Session {
         let is_local = address.ip().to_canonical().is_loopback();
         match answer {
             Ok(Ok(welcome)) if welcome.version == PROTOCOL_VERSION => {
-                Ok(Session { caller, welcome, is_local, advertised, carrier })
+                Ok(Session { caller, welcome, is_local, advertised, is_encrypted, carrier })
             }
             Ok(Ok(welcome)) => {
                 carrier.abort();

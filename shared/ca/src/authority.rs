@@ -3,33 +3,31 @@
 use crate::date::date;
 use crate::directory::Directory;
 use crate::error::CaError;
+use crate::fingerprint::{AUTHORITIES_MAX, Fingerprint};
 use crate::issued::{How, Issued, List};
 use crate::revoked::Revocations;
 use crate::tokens::{Admission, Tokens};
 use crate::{crl, disk};
+use pem::{EncodeConfig, LineEnding, Pem};
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose, PublicKeyData, SerialNumber,
+    BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
+    IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SerialNumber,
 };
-use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use sha2::{Digest, Sha256};
-use shared::identity::Node;
+use shared::identity::{BACKDATED_S, Node};
 use shared::token::Pin;
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-/// Limits the certificates in `ca.pem`; more are an error. While one authority takes the place of another there are two or
-/// three.
-pub const AUTHORITIES_MAX: usize = 4;
-
 /// Limits the life of an authority in seconds: 100 years. A longer one is an error.
 pub const LIFE_S_MAX: u64 = 100 * 365 * 24 * 3600;
 
-/// How much earlier than now a certificate begins, in seconds, so that a machine whose clock is behind takes it.
-pub const EARLIER_S: u64 = 3600;
+/// Limits an authority's name in bytes. With its fingerprint it is a subject of at most 64, as X.509 allows.
+const NAME_BYTES_MAX: usize = 55;
 
 /// What a new authority is like.
 #[derive(Debug, Clone)]
@@ -53,7 +51,17 @@ pub struct Certified {
 pub struct Authority {
     pub(crate) directory: Directory,
     certificates: Vec<CertificateDer<'static>>,
+    /// The same authorities, as far as something is known of them.
+    roots: Vec<Root>,
+    /// The one whose key stands first in the file of keys, if there are two: it is being replaced.
+    leaving: Option<usize>,
+    has_other_keys: bool,
+}
+
+/// One of the authorities of a directory.
+struct Root {
     key: Option<KeyPair>,
+    fingerprint: Fingerprint,
     from: i64,
     until: i64,
 }
@@ -68,10 +76,11 @@ impl Authority {
         if init.life_s == 0 || init.life_s > LIFE_S_MAX {
             return Err(CaError::Invalid(format!("an authority lives 1 to {LIFE_S_MAX} seconds")));
         }
-        if init.name.is_empty() || init.name.len() > 64 || init.name.chars().any(char::is_control) {
-            return Err(CaError::Invalid(
-                "an authority's name has 1 to 64 bytes and no control characters".to_owned(),
-            ));
+        let has_bad_name = init.name.is_empty() || init.name.chars().any(char::is_control);
+        if has_bad_name || init.name.len() > NAME_BYTES_MAX {
+            return Err(CaError::Invalid(format!(
+                "an authority's name has 1 to {NAME_BYTES_MAX} bytes and no control characters"
+            )));
         }
         fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(disk::failed("make", dir))?;
         let directory = Directory::new(dir);
@@ -80,8 +89,7 @@ impl Authority {
         if disk::read(&directory.certificates())?.is_some() || directory.has_issued()? {
             return Err(CaError::Exists(dir.to_owned()));
         }
-        let key = KeyPair::generate()?;
-        let certificate = authority_params(now, init)?.self_signed(&key)?;
+        let (key, certificate) = new_root(now, init)?;
         directory.begin_issued()?;
         directory.set_tokens(&Tokens::default())?;
         let mut revocations = Revocations::default();
@@ -90,7 +98,7 @@ impl Authority {
         disk::replace(&directory.key(), 0o600, key.serialize_pem().as_bytes())?;
         let issuer = Issuer::from_ca_cert_der(certificate.der(), &key)?;
         disk::replace(&directory.crl(), 0o644, &crl::sign(now, &revocations, &issuer)?)?;
-        disk::replace(&directory.certificates(), 0o644, certificate.pem().as_bytes())?;
+        disk::replace(&directory.certificates(), 0o644, text_of(&[certificate.der().clone()]).as_bytes())?;
         drop(lock);
         Authority::open(dir)
     }
@@ -110,11 +118,34 @@ impl Authority {
         if certificates.is_empty() || certificates.len() > AUTHORITIES_MAX {
             return Err(damaged("it has no certificate, or too many"));
         }
-        let (_, first) =
-            X509Certificate::from_der(&certificates[0]).map_err(|_| damaged("it has no certificate"))?;
-        let (from, until) = (first.validity().not_before.timestamp(), first.validity().not_after.timestamp());
-        let key = key_of(&directory, first.public_key().raw)?;
-        Ok(Authority { directory, key, from, until, certificates })
+        let keys = keys_of(&directory)?;
+        let mut roots = Vec::new();
+        for certificate in &certificates {
+            let (_, read) =
+                X509Certificate::from_der(certificate).map_err(|_| damaged("it has no certificate"))?;
+            roots.push(Root {
+                key: None,
+                fingerprint: Fingerprint::of(read.public_key().raw),
+                from: read.validity().not_before.timestamp(),
+                until: read.validity().not_after.timestamp(),
+            });
+        }
+        let count = keys.len();
+        let mut order = Vec::new();
+        for key in keys {
+            let print = Fingerprint::of(&key.subject_public_key_info());
+            // A key without a certificate is the rest of a step that was not done.
+            if let Some(at) = roots.iter().position(|root| root.fingerprint == print) {
+                roots[at].key = Some(key);
+                order.push(at);
+            }
+        }
+        if count > 0 && roots[0].key.is_none() {
+            return Err(CaError::NotAPair(directory.key()));
+        }
+        let leaving = order.first().copied().filter(|_| order.len() == 2);
+        let has_other_keys = count > order.len();
+        Ok(Authority { directory, certificates, roots, leaving, has_other_keys })
     }
 
     /// All certificates that a machine of the fleet trusts, the issuing one first.
@@ -122,22 +153,52 @@ impl Authority {
         &self.certificates
     }
 
-    /// What its tokens begin with.
+    /// What its tokens begin with: the authority of the tracker's certificate, which every machine has to trust.
     ///
     /// # Errors
     /// If the certificate cannot be read, which `open` has excluded.
     pub fn pin(&self) -> Result<Pin, CaError> {
-        Ok(Pin::of_public_key(&public_key_of(&self.certificates[0])?))
+        Ok(Pin::of_public_key(&public_key_of(&self.certificates[self.eldest()])?))
+    }
+
+    /// The fingerprints of all authorities, the issuing one first.
+    pub fn fingerprints(&self) -> Vec<Fingerprint> {
+        self.roots.iter().map(|root| root.fingerprint).collect()
+    }
+
+    /// The place of the authority that is being replaced, if one is.
+    pub(crate) fn leaving(&self) -> Option<usize> {
+        self.leaving
+    }
+
+    /// The place of the authority that every machine of the fleet trusts, also one that was off for a while.
+    pub(crate) fn eldest(&self) -> usize {
+        self.leaving.unwrap_or(0)
+    }
+
+    /// The last second of the life of one of the authorities, since 1970.
+    pub(crate) fn until_of(&self, at: usize) -> i64 {
+        self.roots[at].until
+    }
+
+    /// Whether the file of keys has keys of no authority.
+    pub(crate) fn has_other_keys(&self) -> bool {
+        self.has_other_keys
+    }
+
+    /// The key of one of the authorities.
+    pub(crate) fn key(&self, at: usize) -> Option<&KeyPair> {
+        self.roots[at].key.as_ref()
     }
 
     /// The last second of the authority's life, since 1970.
     pub fn until(&self) -> i64 {
-        self.until
+        self.roots[0].until
     }
 
     /// Whether the key is at hand, so that something can be signed.
     pub fn can_sign(&self) -> bool {
-        self.key.is_some()
+        self.roots[0].key.is_some()
     }
 
     /// Issues a certificate for a key that somebody made. `life_s` is its life from now on, in seconds; it ends with the
@@ -168,16 +229,30 @@ impl Authority {
         life_s: u64,
         how: How,
     ) -> Result<Certified, CaError> {
+        self.sign_locked(0, now, list, node, public_key, (life_s, how))
+    }
+
+    /// [`Authority::issue_locked`] by one of the authorities.
+    pub(crate) fn sign_locked(
+        &self,
+        by: usize,
+        now: u64,
+        list: &List,
+        node: &Node,
+        public_key: &impl PublicKeyData,
+        (life_s, how): (u64, How),
+    ) -> Result<Certified, CaError> {
         if node.roles.is_empty() {
             return Err(CaError::Invalid(format!("{} has no role", node.name)));
         }
-        let issuer = self.issuer(now)?;
-        let not_after = now.saturating_add(life_s).min(u64::try_from(self.until).unwrap_or_default());
+        let issuer = self.issuer_at(by, now)?;
+        let not_after =
+            now.saturating_add(life_s).min(u64::try_from(self.roots[by].until).unwrap_or_default());
         let serial: [u8; 16] = rand::random();
         // The first bit would be the sign, and a first byte of 0 would be left out.
         let serial = [&[serial[0] & 0x3f | 0x40], &serial[1..]].concat();
         let mut params = CertificateParams::new(node.dns_names())?;
-        params.not_before = date(now.saturating_sub(EARLIER_S))?;
+        params.not_before = date(now.saturating_sub(BACKDATED_S))?;
         params.not_after = date(not_after)?;
         params.serial_number = Some(SerialNumber::from_slice(&serial));
         params.distinguished_name = common_name(node.name.as_str());
@@ -187,7 +262,9 @@ impl Authority {
         params.use_authority_key_identifier_extension = true;
         let certificate = params.signed_by(public_key, &issuer)?;
         let key = key_digest(&public_key.subject_public_key_info());
-        let issued = Issued { serial, node: node.clone(), key, not_after, how };
+        let mut authorities = self.fingerprints();
+        authorities.swap(0, by);
+        let issued = Issued { serial, node: node.clone(), key, not_after, how, authorities };
         self.directory.add_issued(now, list, &issued)?;
         Ok(Certified { chain: vec![certificate.der().clone()], issued })
     }
@@ -214,23 +291,53 @@ impl Authority {
 
     /// What signs, if it is at hand and its time is now.
     pub(crate) fn issuer(&self, now: u64) -> Result<Issuer<'static, &KeyPair>, CaError> {
-        let key = self.key.as_ref().ok_or_else(|| CaError::NoKey(self.directory.key()))?;
-        let at = i64::try_from(now).unwrap_or(i64::MAX);
-        if at < self.from || at >= self.until {
-            return Err(CaError::OutOfTime { from: self.from, until: self.until, now });
+        self.issuer_at(0, now)
+    }
+
+    fn issuer_at(&self, at: usize, now: u64) -> Result<Issuer<'static, &KeyPair>, CaError> {
+        let Root { key, from, until, .. } = &self.roots[at];
+        let key = key.as_ref().ok_or_else(|| CaError::NoKey(self.directory.key()))?;
+        let second = i64::try_from(now).unwrap_or(i64::MAX);
+        if second < *from || second >= *until {
+            return Err(CaError::OutOfTime { from: *from, until: *until, now });
         }
-        Ok(Issuer::from_ca_cert_der(&self.certificates[0], key)?)
+        Ok(Issuer::from_ca_cert_der(&self.certificates[at], key)?)
+    }
+
+    /// All that sign: those whose key is at hand and whose time is now.
+    pub(crate) fn signers(&self, now: u64) -> Result<Vec<Issuer<'static, &KeyPair>>, CaError> {
+        let mut signers = Vec::new();
+        for at in 0..self.roots.len() {
+            match self.issuer_at(at, now) {
+                Ok(issuer) => signers.push(issuer),
+                Err(CaError::NoKey(_) | CaError::OutOfTime { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(signers)
     }
 }
 
-fn authority_params(now: u64, init: &Init) -> Result<CertificateParams, CaError> {
+/// Makes the key of a new authority and its certificate. The fingerprint in its subject tells it from all others: lists of
+/// revoked certificates name the authority by the subject alone.
+pub(crate) fn new_root(now: u64, init: &Init) -> Result<(KeyPair, Certificate), CaError> {
+    let key = KeyPair::generate()?;
     let mut params = CertificateParams::default();
-    params.not_before = date(now.saturating_sub(EARLIER_S))?;
+    params.not_before = date(now.saturating_sub(BACKDATED_S))?;
     params.not_after = date(now.saturating_add(init.life_s))?;
-    params.distinguished_name = common_name(&init.name);
+    let print = Fingerprint::of(&key.subject_public_key_info());
+    params.distinguished_name = common_name(&format!("{} {print}", init.name));
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    Ok(params)
+    let certificate = params.self_signed(&key)?;
+    Ok((key, certificate))
+}
+
+/// Certificates as PEM.
+pub(crate) fn text_of(certificates: &[CertificateDer<'_>]) -> String {
+    let lines = EncodeConfig::new().set_line_ending(LineEnding::LF);
+    let text = |der: &CertificateDer<'_>| pem::encode_config(&Pem::new("CERTIFICATE", der.to_vec()), lines);
+    certificates.iter().map(text).collect()
 }
 
 /// A certificate's subject. X.509 allows 64 characters, and a longer name is in the DNS names anyway.
@@ -240,21 +347,24 @@ fn common_name(name: &str) -> DistinguishedName {
     subject
 }
 
-/// The authority's key, if it is there, and if it belongs to the public key.
-fn key_of(directory: &Directory, public_key: &[u8]) -> Result<Option<KeyPair>, CaError> {
+/// The keys of the directory, in the order of their file; none if the file is elsewhere.
+fn keys_of(directory: &Directory) -> Result<Vec<KeyPair>, CaError> {
     let path = directory.key();
-    let Some(pem) = disk::read(&path)? else { return Ok(None) };
+    let Some(pem) = disk::read(&path)? else { return Ok(Vec::new()) };
     let mode = disk::mode(&path)?;
     if mode & 0o077 != 0 {
         return Err(CaError::OthersMayRead { path, mode });
     }
-    let text = String::from_utf8(pem).unwrap_or_default();
-    let damaged = |_| CaError::Damaged { path: path.clone(), why: "it is not a private key".to_owned() };
-    let key = KeyPair::from_pem(&text).map_err(damaged)?;
-    if key.subject_public_key_info() != public_key {
-        return Err(CaError::NotAPair(path));
+    let damaged = || CaError::Damaged { path: path.clone(), why: "it is not a private key".to_owned() };
+    let mut keys = Vec::new();
+    for der in PrivateKeyDer::pem_slice_iter(&pem) {
+        let der = der.map_err(|_| damaged())?;
+        keys.push(KeyPair::try_from(&der).map_err(|_| damaged())?);
     }
-    Ok(Some(key))
+    if keys.is_empty() {
+        return Err(damaged());
+    }
+    Ok(keys)
 }
 
 /// The SHA-256 of a public key, which is the DER of its `SubjectPublicKeyInfo`.

@@ -2,11 +2,13 @@
 
 use crate::date::date;
 use crate::error::CaError;
+use crate::fingerprint::AUTHORITIES_MAX;
 use crate::revoked::Revocations;
 use rcgen::{
     CertificateRevocationListParams, Issuer, KeyIdMethod, KeyPair, RevocationReason, RevokedCertParams,
     SerialNumber,
 };
+use shared::der;
 use x509_parser::prelude::{CertificateRevocationList, FromDer};
 
 /// How long a list says that it is the newest, in seconds: 7 days. A tracker makes it anew each day.
@@ -35,11 +37,29 @@ pub(crate) fn sign(now: u64, list: &Revocations, issuer: &Issuer<'_, &KeyPair>) 
 
 /// The number of a signed list; `None` if it is none.
 pub fn crl_number(der: &[u8]) -> Option<u64> {
-    number_and_date(der).map(|(number, _)| number)
+    stamp(der).map(|stamp| stamp.number)
 }
 
-/// The number and the date (in seconds since 1970) of a list; `None` if it is none.
-pub(crate) fn number_and_date(der: &[u8]) -> Option<(u64, i64)> {
+/// What a file of lists says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    /// The number, which all lists of a file have.
+    pub(crate) number: u64,
+    /// The date of the first one, in seconds since 1970.
+    pub(crate) at: i64,
+    /// How many lists there are: one for each authority that signs.
+    pub(crate) lists: usize,
+}
+
+/// The stamp of a file of lists; `None` if it is none.
+pub(crate) fn stamp(file: &[u8]) -> Option<Stamp> {
+    let lists = der::sequences(file, AUTHORITIES_MAX)?;
+    let (number, at) = number_and_date(lists[0])?;
+    Some(Stamp { number, at, lists: lists.len() })
+}
+
+/// The number and the date of a list.
+fn number_and_date(der: &[u8]) -> Option<(u64, i64)> {
     let (_, list) = CertificateRevocationList::from_der(der).ok()?;
     let number = list.crl_number()?.to_bytes_be();
     let number =

@@ -1,6 +1,7 @@
 //! Why the authority could not do what it was asked for.
 
 use crate::plain_date::{shown, shown_s};
+use crate::rotation::Behind;
 use shared::plain::io_error;
 use shared::shell;
 use std::io;
@@ -49,7 +50,7 @@ pub enum CaError {
     #[error("{} is not there", .0.display())]
     NoKey(PathBuf),
     /// The key belongs to another certificate.
-    #[error("{} does not belong to the first certificate of ca.pem", .0.display())]
+    #[error("{} has no key of the first certificate of ca.pem", .0.display())]
     NotAPair(PathBuf),
     /// The authority's certificate is not valid at this time of this machine's clock.
     #[error(
@@ -82,6 +83,12 @@ pub enum CaError {
         /// The bound.
         max: usize,
     },
+    /// No new authority is on its way.
+    #[error("no new authority takes the place of another")]
+    NotRotating,
+    /// The next step would cut machines off.
+    #[error("{}", behind_text(.0))]
+    Behind(Vec<Behind>),
     /// A value makes no sense.
     #[error("{0}")]
     Invalid(String),
@@ -91,6 +98,16 @@ pub enum CaError {
     /// Making or reading a certificate failed.
     #[error("cannot make a certificate: {0}")]
     Certificate(#[from] rcgen::Error),
+}
+
+/// Limits the machines that a message names. It says how many more there are.
+const NAMED_MAX: usize = 10;
+
+fn behind_text(behind: &[Behind]) -> String {
+    let named: Vec<&str> = behind.iter().take(NAMED_MAX).map(|one| one.node.as_str()).collect();
+    let more = behind.len().saturating_sub(NAMED_MAX);
+    let and = if more > 0 { format!(", and {more} more") } else { String::new() };
+    format!("these machines have not followed yet: {}{and}", named.join(", "))
 }
 
 impl CaError {

@@ -3,6 +3,7 @@
 //! The file is only appended to, and each line has a checksum of its own: a line that was torn by a crash was never
 //! followed by the certificate's delivery, so it is dropped.
 
+use crate::fingerprint::Fingerprint;
 use crate::sealed::{checksum, digest, hex, unhex};
 use shared::identity::{Group, Node, NodeName, Role};
 use std::collections::BTreeSet;
@@ -53,6 +54,8 @@ pub struct Issued {
     pub not_after: u64,
     /// How the node came to it.
     pub how: How,
+    /// The authorities that the node was told to trust with it. The first one signed it.
+    pub authorities: Vec<Fingerprint>,
 }
 
 impl fmt::Display for Issued {
@@ -60,14 +63,15 @@ impl fmt::Display for Issued {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let roles: Vec<&str> = self.node.roles.iter().map(|role| role.as_str()).collect();
         let said = format!(
-            "{} {} {} {} {} {} {}",
+            "{} {} {} {} {} {} {} {}",
             hex(&self.serial),
             self.node.name,
             roles.join(","),
             groups_text(&self.node.groups),
             hex(&self.key),
             self.not_after,
-            self.how.as_str()
+            self.how.as_str(),
+            prints_text(&self.authorities)
         );
         write!(f, "{said} {}", &checksum(&said)[..SUM])
     }
@@ -87,13 +91,17 @@ pub(crate) fn groups_of(text: &str) -> Option<BTreeSet<Group>> {
     text.split(',').map(|group| group.parse().ok()).collect()
 }
 
+fn prints_text(prints: &[Fingerprint]) -> String {
+    prints.iter().map(Fingerprint::to_string).collect::<Vec<_>>().join(",")
+}
+
 fn line_of(line: &str) -> Option<Issued> {
     let (said, sum) = line.rsplit_once(' ')?;
     if sum != &checksum(said)[..SUM] {
         return None;
     }
     let fields: Vec<&str> = said.split(' ').collect();
-    let [serial, name, roles, groups, key, not_after, how] = fields[..] else { return None };
+    let [serial, name, roles, groups, key, not_after, how, authorities] = fields[..] else { return None };
     let roles = roles.split(',').map(|role| role.parse::<Role>().ok()).collect::<Option<_>>()?;
     Some(Issued {
         serial: unhex(serial)?,
@@ -101,6 +109,7 @@ fn line_of(line: &str) -> Option<Issued> {
         key: digest(key)?,
         not_after: not_after.parse().ok()?,
         how: [How::Issued, How::Joined, How::Renewed].into_iter().find(|known| known.as_str() == how)?,
+        authorities: authorities.split(',').map(|print| print.parse().ok()).collect::<Option<_>>()?,
     })
 }
 
@@ -180,6 +189,7 @@ mod tests {
             key: [7; 32],
             not_after,
             how: How::Renewed,
+            authorities: vec![Fingerprint([1, 2, 3, 4]), Fingerprint([5; 4])],
         }
     }
 

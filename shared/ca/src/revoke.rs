@@ -94,7 +94,8 @@ impl Authority {
         Ok(Revocation { certificates, tokens: revoked_tokens })
     }
 
-    /// The signed list of what was revoked. It is made anew if it is missing, if it lacks something, or after a day, as
+    /// The signed list of what was revoked; while two authorities are trusted, one of each, one after the other. It is made
+    /// anew if it is missing, if it lacks something, or after a day, as
     /// long as the key is at hand.
     ///
     /// # Errors
@@ -104,9 +105,11 @@ impl Authority {
         let path = self.directory.crl();
         let mut revocations = self.directory.revocations()?;
         let old = disk::read(&path)?;
-        let age = old.as_deref().and_then(crl::number_and_date).and_then(|(number, at)| {
-            (number == revocations.number).then(|| i64::try_from(now).unwrap_or(i64::MAX).saturating_sub(at))
+        let signers = self.signers(now)?;
+        let present = old.as_deref().and_then(crl::stamp).filter(|stamp| {
+            stamp.number == revocations.number && (stamp.lists == signers.len() || signers.is_empty())
         });
+        let age = present.map(|stamp| i64::try_from(now).unwrap_or(i64::MAX).saturating_sub(stamp.at));
         match (age, old) {
             // A clock that jumped back makes the list's age negative: it was signed by a clock that was ahead.
             (Some(age), Some(old)) if age < FRESH_S || !self.can_sign() => return Ok(old),
@@ -116,7 +119,9 @@ impl Authority {
             }
             (None, _) => {}
         }
-        let der = crl::sign(now, &revocations, &self.issuer(now)?)?;
+        self.issuer(now)?; // says why nothing can be signed
+        let lists = signers.iter().map(|signer| crl::sign(now, &revocations, signer));
+        let der = lists.collect::<Result<Vec<_>, _>>()?.concat();
         disk::replace(&path, 0o644, &der)?;
         Ok(der)
     }

@@ -148,7 +148,7 @@ fn what_a_killed_process_left_is_made_up() {
     join(&ca, NOW, TOKEN, "web-1", &KeyPair::generate().unwrap()).unwrap();
     let before = fs::read(dir.path().join("crl.der")).unwrap();
     ca.revoke(NOW + 5, &Whom::Node("web-1".parse().unwrap())).unwrap();
-    let number = |list: &[u8]| crl::number_and_date(list).unwrap().0;
+    let number = |list: &[u8]| crl::crl_number(list).unwrap();
 
     // Killed between the list and its signed form, and once while a file was written.
     fs::write(dir.path().join("crl.der"), &before).unwrap();
@@ -283,4 +283,173 @@ fn a_list_that_is_a_link_is_not_written_through() {
     let node = Node { name: "x".parse().unwrap(), roles: [Role::Peer].into(), groups: [].into() };
     assert!(matches!(ca.identity(NOW, &node, DAY), Err(CaError::Io { .. })));
     assert_eq!(fs::read(&elsewhere).unwrap(), before);
+}
+
+/// The machines of a fleet with two machines, of which one is told of everything.
+struct Pair {
+    dir: tempfile::TempDir,
+    keys: [KeyPair; 2],
+    certificates: [Vec<u8>; 2],
+}
+
+impl Pair {
+    fn new() -> Pair {
+        let dir = tempfile::tempdir().unwrap();
+        let ca = made(dir.path());
+        let hub = Node { name: "hub".parse().unwrap(), roles: [Role::Tracker].into(), groups: [].into() };
+        ca.set_tracker_identity(NOW, &hub, 365 * DAY).unwrap();
+        let keys = [KeyPair::generate().unwrap(), KeyPair::generate().unwrap()];
+        let certificates = [("web-1", &keys[0]), ("web-2", &keys[1])]
+            .map(|(name, key)| join(&ca, NOW, TOKEN, name, key).unwrap().certified.chain[0].to_vec());
+        Pair { dir, keys, certificates }
+    }
+
+    fn ca(&self) -> Authority {
+        Authority::open(self.dir.path()).unwrap()
+    }
+
+    /// Renews the certificate of one of the machines.
+    fn renew(&mut self, at: usize) {
+        let request = request(&self.keys[at]);
+        let renewed = self.ca().renew(NOW, &self.certificates[at], &request, 90 * DAY, 0).unwrap();
+        self.certificates[at] = renewed.chain[0].to_vec();
+    }
+
+    fn behind(&self) -> Vec<String> {
+        let rotation = self.ca().rotation(NOW).unwrap().unwrap();
+        rotation.behind.iter().map(|one| one.node.to_string()).collect()
+    }
+}
+
+/// Which of the authorities has signed a certificate.
+fn signer(certificate: &[u8], authorities: &[CertificateDer<'_>]) -> Option<usize> {
+    let (_, certificate) = X509Certificate::from_der(certificate).unwrap();
+    authorities.iter().position(|authority| {
+        let (_, authority) = X509Certificate::from_der(authority).unwrap();
+        certificate.verify_signature(Some(authority.public_key())).is_ok()
+    })
+}
+
+#[test]
+fn a_new_authority_takes_the_place_of_another_step_by_step() {
+    let mut pair = Pair::new();
+    let dir = pair.dir.path().to_owned();
+    let (old, pin) = (pair.ca().certificates().to_vec(), pair.ca().pin().unwrap());
+    assert_eq!(pair.ca().rotation(NOW).unwrap(), None);
+    assert!(matches!(Authority::issue_from_new(&dir, NOW, true), Err(CaError::NotRotating)));
+    assert!(matches!(Authority::finish_rotation(&dir, NOW, true), Err(CaError::NotRotating)));
+
+    Authority::begin_rotation(&dir, NOW, 3650 * DAY).unwrap();
+    Authority::begin_rotation(&dir, NOW, 3650 * DAY).unwrap(); // once more does nothing
+    let both = pair.ca().certificates().to_vec();
+    assert_eq!((both.len(), &both[0]), (2, &old[0]));
+    let subjects: Vec<_> =
+        both.iter().map(|der| X509Certificate::from_der(der).unwrap().1.subject().to_string()).collect();
+    assert!(subjects[0] != subjects[1] && subjects.iter().all(|name| name.starts_with("CN=test fleet ")));
+    assert_eq!(pair.behind(), ["web-1", "web-2"]);
+    pair.renew(0);
+    assert_eq!(signer(&pair.certificates[0], &both), Some(0), "the old one issues");
+    assert_eq!(pair.behind(), ["web-2"]);
+    let early = Authority::issue_from_new(&dir, NOW, false).unwrap_err();
+    assert_eq!(early.to_string(), "these machines have not followed yet: web-2");
+    assert!(matches!(Authority::finish_rotation(&dir, NOW, false), Err(CaError::Behind(_))));
+    pair.renew(1);
+    assert_eq!(pair.behind(), [""; 0]);
+    assert!(matches!(Authority::finish_rotation(&dir, NOW, false), Err(CaError::Invalid(_))));
+
+    for _ in 0..2 {
+        Authority::issue_from_new(&dir, NOW, false).unwrap();
+    }
+    assert_eq!(pair.behind(), ["web-1", "web-2"]);
+    pair.renew(0);
+    assert_eq!(signer(&pair.certificates[0], &both), Some(1));
+    // Tokens and the tracker stay with the authority that every machine trusts.
+    assert_eq!(pair.ca().pin().unwrap(), pin);
+    let hub = Node { name: "hub".parse().unwrap(), roles: [Role::Tracker].into(), groups: [].into() };
+    pair.ca().set_tracker_identity(NOW, &hub, 365 * DAY).unwrap();
+    let tracker = || CertificateDer::from_pem_slice(&fs::read(dir.join("tracker.pem")).unwrap()).unwrap();
+    assert_eq!(signer(&tracker(), &both), Some(0));
+    assert!(matches!(Authority::finish_rotation(&dir, NOW, false), Err(CaError::Behind(_))));
+    pair.renew(1);
+    pair.ca().add_token(NOW, token(TokenId([8; 5]), "*")).unwrap();
+
+    assert_eq!(Authority::finish_rotation(&dir, NOW, false).unwrap().tokens, [TokenId([8; 5])]);
+    let ca = pair.ca();
+    assert_eq!((ca.certificates(), ca.rotation(NOW).unwrap()), (&both[1..], None));
+    assert_eq!(signer(&tracker(), &both), Some(1));
+    assert_eq!(ca.present_tracker().unwrap().unwrap().life_s, 365 * DAY);
+    assert_ne!(ca.pin().unwrap(), pin);
+    let keys = fs::read_to_string(dir.join("ca.key")).unwrap();
+    assert_eq!(keys.matches("BEGIN PRIVATE KEY").count(), 1);
+    pair.renew(1);
+    assert!(matches!(Authority::finish_rotation(&dir, NOW, true), Err(CaError::NotRotating)));
+}
+
+#[test]
+fn both_authorities_say_what_was_revoked_and_the_number_grows_with_each_step() {
+    let mut pair = Pair::new();
+    let dir = pair.dir.path().to_owned();
+    let list = || fs::read(dir.join("crl.der")).unwrap();
+    let first = crl::stamp(&list()).unwrap();
+    Authority::begin_rotation(&dir, NOW, DAY).unwrap();
+    pair.ca().revoke(NOW, &Whom::Node("web-2".parse().unwrap())).unwrap();
+    let stamp = crl::stamp(&list()).unwrap();
+    assert!(stamp.number > first.number);
+    assert_eq!((first.lists, stamp.lists), (1, 2));
+    let lists = list();
+    let lists = shared::der::sequences(&lists, 4).unwrap();
+    for (der, authority) in lists.iter().zip(pair.ca().certificates()) {
+        let (_, list) = x509_parser::prelude::CertificateRevocationList::from_der(der).unwrap();
+        let (_, authority) = X509Certificate::from_der(authority).unwrap();
+        assert_eq!(list.issuer(), authority.subject());
+        list.verify_signature(authority.public_key()).unwrap();
+        assert_eq!(list.iter_revoked_certificates().count(), 1);
+    }
+    // Whoever was revoked is waited for by nobody.
+    pair.renew(0);
+    Authority::issue_from_new(&dir, NOW, false).unwrap();
+    pair.renew(0);
+    let before = crl::stamp(&list()).unwrap();
+    Authority::finish_rotation(&dir, NOW, false).unwrap();
+    let after = crl::stamp(&list()).unwrap();
+    assert!(after.number > before.number && after.lists == 1);
+    // The old one ends while it is still trusted: the new one goes on alone.
+    Authority::begin_rotation(&dir, NOW, 10 * DAY).unwrap();
+    Authority::issue_from_new(&dir, NOW, true).unwrap();
+    let late = NOW + 2 * DAY;
+    assert_eq!(crl::stamp(&pair.ca().refresh(late).unwrap()).unwrap().lists, 1);
+}
+
+#[test]
+fn a_step_that_was_killed_is_done_by_the_same_command_again() {
+    let mut pair = Pair::new();
+    let dir = pair.dir.path().to_owned();
+    let read = |name: &str| fs::read(dir.join(name)).unwrap();
+    let (pem, key) = (read("ca.pem"), read("ca.key"));
+    Authority::begin_rotation(&dir, NOW, 3650 * DAY).unwrap();
+    let old_key = key.len();
+    // Killed between the key and the certificate: nothing has begun.
+    fs::write(dir.join("ca.pem"), &pem).unwrap();
+    assert_eq!(pair.ca().rotation(NOW).unwrap(), None);
+    Authority::begin_rotation(&dir, NOW, 3650 * DAY).unwrap();
+    assert_eq!(read("ca.key").len(), 2 * old_key);
+    Authority::issue_from_new(&dir, NOW, true).unwrap();
+    let (both, keys) = (read("ca.pem"), read("ca.key"));
+    for at in [0, 1] {
+        pair.renew(at);
+    }
+    Authority::finish_rotation(&dir, NOW, false).unwrap();
+    let new = read("ca.pem");
+    // Killed before the certificate was replaced, and before the key was.
+    fs::write(dir.join("ca.pem"), &both).unwrap();
+    fs::write(dir.join("ca.key"), &keys).unwrap();
+    Authority::finish_rotation(&dir, NOW, false).unwrap();
+    assert_eq!(read("ca.pem"), new);
+    fs::write(dir.join("ca.key"), &keys).unwrap();
+    assert_eq!(pair.ca().rotation(NOW).unwrap(), None);
+    Authority::finish_rotation(&dir, NOW, false).unwrap();
+    assert_eq!(read("ca.key").len(), old_key);
+    // Killed between the number of the list and the list.
+    fs::write(dir.join("crl.der"), b"").unwrap();
+    assert!(crl::stamp(&pair.ca().refresh(NOW).unwrap()).is_some());
 }

@@ -4,15 +4,14 @@
 use super::answers::authorities;
 use super::{Enrolment, Seen, Settings, locked};
 use bytes::Bytes;
-use ca::authority::EARLIER_S;
-use ca::{Authority, CaError, crl_number};
+use ca::{Authority, CaError, Rotation, Step, crl_number};
 use shared::host::clock::time_of_day;
 use shared::host::doors::Keeper;
-use shared::rpc::tls::{Identity, Utc};
+use shared::rpc::tls::Utc;
 use shared::rpc::tracker::REVOKED_BYTES_MAX;
-use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// The time between two looks. What `ttctl ca revoke` wrote is served within 5 s.
@@ -43,6 +42,9 @@ impl Enrolment {
     pub(crate) fn look(&self) -> bool {
         let settings = locked(&self.settings).clone();
         let Some(dir) = settings.dir.clone() else { return false };
+        if let Err(error) = self.go_on(&dir) {
+            self.report(&error);
+        }
         match see(dir, &settings) {
             Ok((seen, has_renewed)) => {
                 let mut present = locked(&self.seen);
@@ -55,6 +57,28 @@ impl Enrolment {
                 false
             }
         }
+    }
+}
+
+impl Enrolment {
+    /// Has a new authority issue once every machine has heard of it. That has to be so at two looks, one after the other: an
+    /// answer that was on its way at the first one has come by then.
+    fn go_on(&self, dir: &Path) -> Result<(), CaError> {
+        let now = time_of_day().as_secs();
+        let rotation = Authority::open(dir)?.rotation(now)?;
+        let is_ready = |rotation: &Rotation| rotation.step == Step::Announced && rotation.behind.is_empty();
+        let ready = rotation.filter(is_ready);
+        if !self.is_announced.swap(ready.is_some(), Ordering::SeqCst) {
+            return Ok(());
+        }
+        if let Some(Rotation { coming, leaving, .. }) = ready {
+            Authority::issue_from_new(dir, now, false)?;
+            tracing::info!(
+                "every machine trusts the new authority {coming}: it issues from now on; `ttctl ca rotate --finish` \
+                 drops {leaving} when all have a certificate of the new one"
+            );
+        }
+        Ok(())
     }
 }
 
@@ -71,14 +95,19 @@ fn see(dir: PathBuf, settings: &Settings) -> Result<(Seen, bool), CaError> {
     Ok((Seen { dir, certificates, number, list: Bytes::from(list) }, has_renewed))
 }
 
-/// Gives the tracker another certificate if two thirds of its life are over, and if the authority made the present one. A
-/// file that cannot be read is named by whoever needs it for connections.
+/// Gives the tracker another certificate if two thirds of its life are over. A file that cannot be read is named by whoever
+/// needs it for connections, and whoever was revoked stays out.
 fn renew_own(authority: &Authority, life_s: u64, now: u64) -> Result<bool, CaError> {
-    let file = fs::read(authority.tracker_identity()).ok();
-    let Some(present) = file.and_then(|file| Identity::read(&file).ok()) else { return Ok(false) };
-    let life = present.not_after.saturating_sub(present.not_before + EARLIER_S);
-    if now < present.not_after.saturating_sub(life / LEFT) || !authority.can_sign() {
+    let Some(present) = authority.present_tracker()? else { return Ok(false) };
+    if now < present.not_after.saturating_sub(present.life_s / LEFT) || !authority.can_sign() {
         return Ok(false);
+    }
+    if authority.contents()?.2.contains(&present.serial) {
+        return Err(CaError::Invalid(format!(
+            "the tracker's own certificate for {} was revoked, and is not renewed; `ttctl ca init` does not replace it, \
+             `ttctl ca issue --role tracker` makes another one",
+            present.node.name
+        )));
     }
     let issued = authority.set_tracker_identity(now, &present.node, life_s)?;
     tracing::info!(

@@ -24,6 +24,7 @@ use shared::rpc::tracker::{
 };
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, Semaphore};
@@ -75,6 +76,8 @@ pub(crate) struct Enrolment {
     waiting: Semaphore,
     /// Held by the one call that is at work with the authority.
     turn: Arc<Semaphore>,
+    /// Whether every machine had heard of a new authority at the last look.
+    is_announced: AtomicBool,
     /// Wakes `keep` after another configuration.
     changed: Notify,
     lines: Lines,
@@ -91,6 +94,7 @@ impl Enrolment {
             limits: Mutex::new(Limits::new()),
             waiting: Semaphore::new(WAITING_MAX),
             turn: Arc::new(Semaphore::new(1)),
+            is_announced: AtomicBool::new(false),
             changed: Notify::new(),
             lines: Lines::new(),
             troubles: Mutex::default(),

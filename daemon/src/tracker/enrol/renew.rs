@@ -44,7 +44,8 @@ async fn renew_when_due(context: &Context, until: Option<u64>) {
         };
         let life = certificate.life();
         membership.scheduled(schedule.due(life));
-        let wait = schedule.wait(life, time_of_day().as_secs(), Instant::now());
+        let is_news = now_known.news.is_some();
+        let wait = schedule.wait(life, is_news, time_of_day().as_secs(), Instant::now());
         if wait > Duration::ZERO {
             let _ = tokio::time::timeout(wait, known.changed()).await;
             continue;

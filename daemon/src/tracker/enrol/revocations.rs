@@ -1,5 +1,7 @@
-//! Fetches the list of revoked certificates from a tracker, again and again, over the connection that announces.
+//! Fetches the list of revoked certificates from a tracker, again and again, over the connection that announces, and asks
+//! which authorities the tracker has.
 
+use super::join::bytes;
 use crate::entropy;
 use crate::identity::{Known, Membership, NotKept};
 use crate::inbox::Context;
@@ -27,7 +29,7 @@ pub(super) enum NoList {
 
 /// Asks the tracker at the other end of this connection as long as the connection lasts, while this machine believes some
 /// authority.
-pub(in crate::tracker) async fn follow(context: &Context, caller: TrackerCaller) {
+pub(in crate::tracker) async fn follow(context: &Context, caller: TrackerCaller, is_encrypted: bool) {
     let mut known = context.membership.subscribe();
     loop {
         let has_authority = |known: &Arc<Known>| !known.authorities.is_empty();
@@ -43,7 +45,17 @@ pub(in crate::tracker) async fn follow(context: &Context, caller: TrackerCaller)
                 );
             }
         }
+        if is_encrypted {
+            hear_authorities(&context.membership, &caller).await;
+        }
         pause().await;
+    }
+}
+
+/// Asks which authorities the tracker has. One that does not say has none.
+async fn hear_authorities(membership: &Membership, caller: &TrackerCaller) {
+    if let Ok(Ok(reply)) = caller.authority(CALL_TIMEOUT).await {
+        membership.told_authorities(bytes(reply.certificates));
     }
 }
 
@@ -69,6 +81,9 @@ pub async fn run_beside(context: Arc<Context>) {
         if let Ok(list) = fetch(&asked.caller, present.list).await {
             if let Some(list) = list {
                 keep(&context.membership, list).await;
+            }
+            if asked.is_encrypted {
+                hear_authorities(&context.membership, &asked.caller).await;
             }
             session = Some(asked);
         }

@@ -2,6 +2,7 @@
 
 use super::common::provider;
 use super::fault::{FileFault, PemFault};
+use crate::der;
 use crate::identity::Node;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, SectionKind};
@@ -124,7 +125,7 @@ impl Authorities {
 pub struct Revoked(pub(super) Vec<CertificateRevocationListDer<'static>>);
 
 impl Revoked {
-    /// Reads one list as DER, or one or several as PEM. Who signed them is asked by [`Setup::new`](super::Setup::new).
+    /// Reads lists as DER, one after another, or as PEM. Who signed them is asked by [`Setup::new`](super::Setup::new).
     ///
     /// # Errors
     /// If there is none, if there are too many, or if one is damaged.
@@ -134,7 +135,10 @@ impl Revoked {
             if bytes.len() > REVOKED_BYTES_MAX {
                 return Err(FileFault::TooLong(REVOKED_BYTES_MAX));
             }
-            vec![bytes.to_vec()]
+            match der::sequences(bytes, LISTS_MAX) {
+                Some(lists) => lists.into_iter().map(<[u8]>::to_vec).collect(),
+                None => vec![bytes.to_vec()], // damaged, which is named below
+            }
         } else {
             let sections = sections(bytes, REVOKED_BYTES_MAX)?;
             sections.into_iter().filter(|(kind, _)| *kind == SectionKind::Crl).map(|(_, der)| der).collect()

@@ -36,6 +36,7 @@ mod restarts;
 mod reuse;
 mod rights;
 mod room;
+mod rotation;
 mod secrets;
 mod service;
 mod share_trees;
