@@ -224,9 +224,9 @@ Two commands, and nothing stops in between:
   ttctl ca rotate           makes a new authority beside the old one
   ttctl ca rotate --finish  drops the old one
 
-After the first one the fleet goes on by itself: each machine hears within half a
-minute of the new authority, and trusts both. When all machines do, the new one
-issues, and each machine gets a certificate of it. `ttctl ca rotate` again shows
+After the first one the fleet goes on by itself: each machine hears of the new
+authority within half a minute, and trusts both. When all machines do, the new
+one issues, and each machine gets a certificate of it. `ttctl ca rotate` again shows
 how far that is and who is still to come; what is possible it does at once.
 
 --finish refuses as long as a machine shows a certificate of the old authority.

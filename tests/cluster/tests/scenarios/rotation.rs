@@ -36,9 +36,12 @@ fn join(machine: &Daemon, authority: &Authority, tracker: &Tracker, node: &str, 
     machine.ok(&["join", made["token"].as_str().unwrap(), "--tracker", &url, "--node", node]);
 }
 
+/// Slows transfers down, so that one lasts as long as the test.
+const SLOW: &str = "download_limit = \"1 MB/s\"\nupload_limit = \"1 MB/s\"\n";
+
 /// Sets the mode of a machine that has joined.
 fn set_mode(machine: &mut Daemon, mode: &str) {
-    machine.configure(&format!("tls = \"{mode}\"\n"));
+    machine.configure(&format!("{SLOW}tls = \"{mode}\"\n"));
     machine.reload();
     wait_until(&format!("its mode is {mode}"), CAP, || identity(machine)["tls"] == mode);
 }
@@ -48,10 +51,8 @@ fn a_live_fleet_is_closed_and_gets_another_authority_and_no_transfer_fails() {
     let (authority, mut tracker) = (Authority::new(), Tracker::start());
     let config = |mode: &str| format!("{}ca = \"{}\"\n", authority.tracker(mode), authority.dir().display());
     tracker.configure(&config("off"));
-    let [mut a, mut b] = [Daemon::start(&tracker, &[]), Daemon::start(&tracker, &[])];
-    a.ok(&["limit", "--upload", "1 MB/s"]);
-    b.ok(&["limit", "--download", "1 MB/s"]);
-    let bytes = content(9530, 400 * MIB);
+    let [mut a, mut b] = [(); 2].map(|()| Daemon::start_configured(&tracker, SLOW));
+    let bytes = content(9530, 250 * MIB);
     a.share_bytes("app", &bytes);
     let mut getting = b.ctl_in_background(&["get", "app"]);
     let goes_on = |b: &Daemon| {
@@ -110,8 +111,10 @@ fn a_live_fleet_is_closed_and_gets_another_authority_and_no_transfer_fails() {
     assert!(refused.code != 0, "{refused:?}");
 
     assert!(getting.ended().is_none(), "the transfer went on all the time");
-    a.ok(&["limit", "--upload", "none"]);
-    b.ok(&["limit", "--download", "none"]);
+    for machine in [&mut a, &mut b] {
+        machine.configure("tls = \"require\"\n");
+        machine.reload();
+    }
     assert!(getting.wait(CAP).expect("it ends").success(), "{}", getting.log());
     b.check_file("app", &bytes);
     c.get("app", &bytes);
