@@ -122,7 +122,8 @@ fn policy(config: &DaemonConfig, place: &str) -> (Policy, Option<StartError>) {
                 }
             }
         }
-        rules.push(Rule { names: rule.names.clone(), keys, is_needed: !rule.keys.is_empty() });
+        let max_age_s = rule.max_age.map(|age| age.duration().as_secs());
+        rules.push(Rule { names: rule.names.clone(), keys, is_needed: !rule.keys.is_empty(), max_age_s });
     }
     (Policy::new(rules), unread)
 }

@@ -17,6 +17,8 @@ pub struct Rule {
     pub keys: Vec<PublicKey>,
     /// Whether a signature is needed. It is also if none of the keys could be read.
     pub is_needed: bool,
+    /// The age at which a signature counts no more, in seconds.
+    pub max_age_s: Option<u64>,
 }
 
 /// The rules that are in force; the first that is about a name counts. A name that no rule is about needs no signature.
@@ -64,8 +66,8 @@ impl Policy {
         rule.is_needed.then_some((index + 1, rule))
     }
 
-    /// Whether a name with this signature can be accepted at all. Whether the signature is that of the manifest is not
-    /// looked at, so this costs nothing.
+    /// Whether a name with this signature can be accepted at all at `now`, in seconds since 1970. Whether the signature is
+    /// that of the manifest is not looked at, so this costs nothing.
     ///
     /// # Errors
     /// When it cannot.
@@ -74,6 +76,7 @@ impl Policy {
         name: &ResourceName,
         signature: Option<&SignatureText>,
         age: Age,
+        now: u64,
     ) -> Result<(), Refused> {
         let Some((number, rule)) = self.rule_for(name) else { return Ok(()) };
         let reason = match (signature, age) {
@@ -84,12 +87,20 @@ impl Policy {
             (Some(by), Age::NotBefore(Some(newest))) if signed_at(by) < newest => {
                 Reason::Older(signed_at(by), newest)
             }
-            _ => return Ok(()),
+            (Some(by), _) => match rule.max_age_s {
+                Some(max_age_s) if now.saturating_sub(signed_at(by)) >= max_age_s => Reason::TooOld {
+                    signed: by.timestamp(),
+                    age_s: now.saturating_sub(signed_at(by)),
+                    max_age_s,
+                },
+                _ => return Ok(()),
+            },
         };
         Err(refused(name, number, rule, reason))
     }
 
-    /// Whether a manifest with this signature may be fetched. The text of the manifest is hashed in parts.
+    /// Whether a manifest with this signature may be fetched at `now`, in seconds since 1970. The text of the manifest is
+    /// hashed in parts.
     ///
     /// # Errors
     /// When it may not.
@@ -98,9 +109,10 @@ impl Policy {
         manifest: &Manifest,
         signature: Option<&SignatureText>,
         age: Age,
+        now: u64,
     ) -> Result<Accepted, Refused> {
         let Some((number, rule)) = self.rule_for(manifest.name()) else { return Ok(Accepted::AsItIs) };
-        self.foresee(manifest.name(), signature, age)?;
+        self.foresee(manifest.name(), signature, age, now)?;
         let Some(signature) = signature else { return Ok(Accepted::AsItIs) }; // was refused
         match rule.keys.iter().any(|key| key.verify(manifest, signature).is_ok()) {
             true => Ok(Accepted::Signed(signed_at(signature))),
@@ -130,11 +142,13 @@ mod tests {
     const KEY: &str = "RWTnOD6m9zm63+WfvYPiAYm/3CJ+0sxD3754KkpTmYwq+ad/NoesNYh7";
     const OTHER: &str = "RWQI/RoXGLnDkGuMkyK4ccOri0PcX41vTT8WggNjZ+qWd5XZ9pWY/fBY";
     const SIGNED: u64 = 1_795_740_186;
+    const NOW: u64 = SIGNED + 10;
+    const DAY: u64 = 24 * 3600;
 
     fn rule(names: &[&str], keys: &[&str]) -> Rule {
         let names = names.iter().map(|glob| glob.parse().unwrap()).collect();
         let keys: Vec<PublicKey> = keys.iter().map(|key| key.parse().unwrap()).collect();
-        Rule { names, is_needed: !keys.is_empty(), keys }
+        Rule { names, is_needed: !keys.is_empty(), keys, max_age_s: None }
     }
 
     /// The manifest that is signed, or one that was changed in a way.
@@ -154,7 +168,7 @@ mod tests {
         age: Age,
     ) -> Result<Accepted, Reason> {
         let signature: Option<SignatureText> = signature.map(|text| text.parse().unwrap());
-        policy.judge(manifest, signature.as_ref(), age).map_err(|refused| refused.reason)
+        policy.judge(manifest, signature.as_ref(), age, NOW).map_err(|refused| refused.reason)
     }
 
     #[test]
@@ -186,7 +200,7 @@ mod tests {
         let later = SIGNATURE.replace("1795740186", "1895740186");
         assert_eq!(judge(&signed(), Some(&later)), Err(Reason::Wrong(id)), "its time is signed, too");
         let policy = Policy::new(vec![rule(&["*"], &[OTHER])]);
-        let refused = policy.judge(&signed(), Some(&SIGNATURE.parse().unwrap()), Age::Any).unwrap_err();
+        let refused = policy.judge(&signed(), Some(&SIGNATURE.parse().unwrap()), Age::Any, NOW).unwrap_err();
         let told = "hello.txt is signed by DFBA39F7A63E38E7: rule 1 of [[trust]] asks for a signature by \
                     90C3B918171AFD08";
         assert_eq!(refused.to_string(), told);
@@ -213,6 +227,32 @@ mod tests {
             assert_eq!(judged, expected, "{newest:?}");
         }
         assert_eq!(judge(&policy, &signed(), Some(SIGNATURE), Age::Any), Ok(Accepted::Signed(SIGNED)));
+    }
+
+    #[test]
+    fn a_signature_older_than_the_rule_allows_is_refused_with_its_age() {
+        let policy = Policy::new(vec![Rule { max_age_s: Some(90 * DAY), ..rule(&["*"], &[KEY]) }]);
+        let judge =
+            |text: &str, age: Age, now: u64| policy.judge(&signed(), Some(&text.parse().unwrap()), age, now);
+        for now in [SIGNED - DAY, SIGNED, SIGNED + 90 * DAY - 1] {
+            assert_eq!(judge(SIGNATURE, Age::NotBefore(None), now), Ok(Accepted::Signed(SIGNED)), "{now}");
+        }
+        for age in [Age::NotBefore(None), Age::Any] {
+            let refused = judge(SIGNATURE, age, SIGNED + 100 * DAY).unwrap_err();
+            assert_eq!(
+                refused.to_string(),
+                "hello.txt was signed 100 days ago, at 2026-11-27 00:43:06 UTC: rule 1 of [[trust]] takes signatures that \
+                 are younger than 90 days"
+            );
+        }
+        let undated = SIGNATURE.replace("timestamp:1795740186\t", "");
+        let refused = judge(&undated, Age::Any, SIGNED).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "the signature of hello.txt does not say when it was made: rule 1 of [[trust]] takes signatures that are \
+             younger than 90 days"
+        );
+        assert!(!refused.hint().is_empty());
     }
 
     #[test]

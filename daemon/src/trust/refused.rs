@@ -3,7 +3,10 @@
 use shared::name::ResourceName;
 use shared::rpc::control::{ControlError, ErrorKind};
 use shared::signature::KeyId;
+use shared::utc::Utc;
 use std::fmt;
+
+const DAY_S: u64 = 24 * 3600;
 
 /// Why a manifest is refused: which rule asks for what, and what came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +33,15 @@ pub enum Reason {
     /// It was signed at the first of these times, and a version signed at the second one was accepted before; in seconds
     /// since 1970.
     Older(u64, u64),
+    /// It is older than the rule allows.
+    TooOld {
+        /// When it was made, in seconds since 1970, if it says so.
+        signed: Option<u64>,
+        /// Its age in seconds.
+        age_s: u64,
+        /// The age at which signatures count no more, in seconds.
+        max_age_s: u64,
+    },
 }
 
 impl Refused {
@@ -46,6 +58,9 @@ impl Refused {
                 "the manifest or its signature was changed on the way; get it from somewhere else"
             }
             Reason::Older(..) => "`ttctl get --allow-older` takes the older version all the same",
+            Reason::TooOld { .. } => {
+                "whoever shares it signs it again with `ttctl sign`; if it was signed lately, look at this machine's clock"
+            }
         }
     }
 
@@ -87,7 +102,28 @@ impl fmt::Display for Refused {
                 "{name} was signed {} s before a version that was accepted here (timestamp {signed}, not {newest})",
                 newest - signed
             ),
+            Reason::TooOld { signed, age_s, max_age_s } => {
+                match signed {
+                    Some(signed) => write!(f, "{name} was signed {} ago, at {}", span(age_s), Utc(signed))?,
+                    None => write!(f, "the signature of {name} does not say when it was made")?,
+                }
+                write!(
+                    f,
+                    ": rule {} of [[trust]] takes signatures that are younger than {}",
+                    self.rule,
+                    span(max_age_s)
+                )
+            }
         }
+    }
+}
+
+/// "90 days", "36 h", "20 s".
+fn span(seconds: u64) -> String {
+    match seconds {
+        s if s >= 2 * DAY_S => format!("{} days", s / DAY_S),
+        s if s >= 2 * 3600 => format!("{} h", s / 3600),
+        s => format!("{s} s"),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Accepted, Age, Newest, Policy, Refused};
 use crate::store::Home;
+use shared::host::clock::time_of_day;
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
 use shared::signature::SignatureText;
@@ -57,7 +58,7 @@ impl Trust {
         allows_older: bool,
     ) -> Result<(), Refused> {
         let state = self.state();
-        state.policy.foresee(name, signature, state.age(name, allows_older))
+        state.policy.foresee(name, signature, state.age(name, allows_older), time_of_day().as_secs())
     }
 
     /// Judges a manifest that comes in, before anything of it is fetched. It is hashed if its name needs a signature, so
@@ -75,10 +76,11 @@ impl Trust {
             let state = self.state();
             (state.policy.clone(), state.age(manifest.name(), allows_older))
         };
-        policy.judge(manifest, signature, age)
+        policy.judge(manifest, signature, age, time_of_day().as_secs())
     }
 
-    /// Judges a complete file again, before it gets its name: the rules may have changed. It may have become older than
+    /// Judges a complete file again, before it gets its name: the rules may have changed, and its signature may have grown too
+    /// old. It may have become older than
     /// what was accepted since; then it has lost its name, or somebody wanted it all the same.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! The rules in config files: whose signatures count (`[[trust]]`), and who may do what (`[[allow]]`).
 
 use super::settings::settings;
-use super::{Glob, TrustKey, Who};
+use super::{Glob, Span, TrustKey, Who};
 
 settings! {
     /// Whose signature a file with one of these names needs. The first rule that has a file's name counts.
@@ -11,6 +11,9 @@ settings! {
         /// Public keys of minisign: the absolute path of a .pub file, or the key itself ("RW…"). A file needs the
         /// signature of one of them. Empty: no signature is needed.
         pub keys: Vec<TrustKey> => "[\"/etc/tinytorrent/release.pub\"]",
+        /// The age at which a signature counts no more: "90 d". A file is then neither fetched nor given its name until it is
+        /// signed again; files that are here stay. Empty: signatures have no end.
+        pub max_age: Option<Span> = None,
     }
 }
 

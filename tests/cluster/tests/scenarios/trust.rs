@@ -56,6 +56,32 @@ fn catalogued(tracker: &Tracker, daemon: &Daemon, name: &str) -> Catalogued {
 }
 
 #[test]
+fn a_signature_that_is_too_old_is_refused_until_the_file_is_signed_again() {
+    let tracker = Tracker::start();
+    let a = Daemon::start(&tracker, &[]);
+    let keys = Keys::release(&a.outside());
+    let bytes = content(9408, MIB + 7);
+    share(&a, Some(&keys), "img", &bytes);
+    let shared = Instant::now();
+    let with_age =
+        |age: &str| Daemon::start_configured(&tracker, &format!("{}max_age = \"{age}\"\n", rule(&keys)));
+    let (b, c) = (with_age("2 s"), with_age("90 d"));
+    wait_until("the signature is older than 2 s", CAP, || shared.elapsed() > Duration::from_secs(3));
+    refused(&b, &["get", "img"], "rule 1 of [[trust]] takes signatures that are younger than 2 s");
+    c.get("img", &bytes);
+    let manifest = a.folder().join("img.tinytorrent");
+    for file in ["img.tinytorrent", "img.tinytorrent.minisig"] {
+        fs::copy(manifest.with_file_name(file), b.outside().join(file)).unwrap();
+    }
+    refused(&b, &["get", text(&b.outside().join("img.tinytorrent"))], "younger than 2 s");
+    wait_until("it is signed anew and fetched", CAP, || {
+        a.ok(&["sign", "img", "-s", text(&keys.secret)]);
+        b.ctl(&["get", "img"]).code == 0
+    });
+    b.check_file("img", &bytes);
+}
+
+#[test]
 fn a_machine_accepts_only_what_a_trusted_key_has_signed() {
     let tracker = Tracker::start();
     let a = Daemon::start(&tracker, &[]);

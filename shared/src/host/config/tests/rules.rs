@@ -23,13 +23,16 @@ fn read(text: &str) -> Result<RulesConfig, String> {
 fn rules_are_read_in_their_order() {
     let text = format!(
         "[[trust]]\nnames = [\"app-*\", \"os\"]\nkeys = [\"/etc/release.pub\", \"{KEY}\"]\n\
-         [[trust]]\nnames = [\"*\"]\nkeys = []\n\
+         [[trust]]\nnames = [\"*\"]\nkeys = []\nmax_age = \"90 d\"\n\
          [[allow]]\nwho = [\"group:build\", \"role:operator\"]\npublish = [\"app-*\"]\n"
     );
     let config = read(&text).unwrap();
     assert_eq!(config.trust.len(), 2);
     assert!(config.trust[0].names[0].matches("app-1") && !config.trust[0].names[1].matches("os-1"));
     assert_eq!((config.trust[0].keys.len(), config.trust[1].keys.len()), (2, 0));
+    let ages: Vec<Option<u64>> =
+        config.trust.iter().map(|rule| Some(rule.max_age?.duration().as_secs())).collect();
+    assert_eq!(ages, [None, Some(90 * 24 * 3600)]);
     let allow = &config.allow[0];
     assert_eq!(config.changed(&RulesConfig::default()), ["trust", "allow"]);
     assert_eq!((allow.who.len(), allow.publish.len(), allow.fetch.len(), allow.watch.len()), (2, 1, 0, 0));
@@ -46,6 +49,7 @@ fn a_mistake_in_a_rule_is_told_with_its_place() {
             "a:3: trust.keys: expected the absolute path",
         ),
         ("[[trust]]\nnames = [\"*\"]\nkeys = []\nkey = 1\n", "a:4: unknown key \"key\" in [[trust]]"),
+        ("[[trust]]\nnames = [\"*\"]\nkeys = []\nmax_age = \"90 y\"\n", "a:4: trust.max_age: "),
         ("[[allow]]\npublish = [\"*\"]\n", "a:1: [[allow]] needs the key \"who\""),
         ("[[allow]]\nwho = [\"build\"]\n", "a:2: allow.who: expected \"group:NAME\", "),
         ("[[allow]]\nwho = [5]\n", "a:2: allow.who: expected "),
