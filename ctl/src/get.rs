@@ -14,7 +14,7 @@ use crate::progress::Progress;
 use crate::targets::is_single;
 use crate::to_stdout;
 use shared::plain::reused_from;
-use shared::rpc::control::{Accepted, ResourceStatus};
+use shared::rpc::control::{Accepted, ResourceStatus, TRY_LATER};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -179,6 +179,7 @@ impl Waiter for Getting<'_> {
         let Wanted { what, .. } = self.wanted(place);
         let last = what.last();
         let is_away = last.as_ref().is_some_and(|error| error.kind == Kind::Unreachable);
+        let helps = last.as_ref().and_then(|error| error.hint.clone()).filter(|hint| hint != TRY_LATER);
         let why = last.map_or_else(|| "ttd has not responded".to_owned(), |error| error.message);
         match &what {
             What::Order(order) if order.was_compared.get() => Error::new(Kind::TimedOut, why)
@@ -186,12 +187,15 @@ impl Waiter for Getting<'_> {
             what => {
                 let (what, span) = (what.words(), human::duration(timeout));
                 let why = why.strip_prefix(&format!("cannot look up {what}: ")).unwrap_or(&why);
-                Error::new(Kind::TimedOut, format!("{what} was not found within {span}: {why}")).hint(
-                    match is_away {
-                        true => "nothing was started; check that tt-tracker runs there",
-                        false => "nothing was started; `ttctl tracker list` shows what is published",
-                    },
-                )
+                Error::new(Kind::TimedOut, format!("{what} was not found within {span}: {why}")).hint(match (
+                    is_away, helps,
+                ) {
+                    (true, Some(helps)) => format!("nothing was started; {helps}"),
+                    (true, None) => "nothing was started; check that tt-tracker runs there".to_owned(),
+                    (false, _) => {
+                        "nothing was started; `ttctl tracker list` shows what is published".to_owned()
+                    }
+                })
             }
         }
     }

@@ -167,6 +167,10 @@ const SOON_S: u64 = 7 * 24 * 3600;
 fn tls(state: &TlsState, now: u64, findings: &mut Findings) {
     let (verdict, hint) = match (&state.fault, &state.node) {
         _ if state.mode == TlsMode::Off && state.fault.is_none() => (Verdict::Ok, None),
+        (Some(fault), None) if fault.ends_with("is not set in the configuration") => (
+            Verdict::Failure,
+            Some("join a fleet (`ttctl join`), or set tls_identity and tls_ca in ttd.toml"),
+        ),
         (Some(_), None) => (Verdict::Failure, Some("ttd uses it within 5 s once the file is right")),
         (Some(_), Some(_)) => (
             Verdict::Warning,

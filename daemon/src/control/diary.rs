@@ -5,6 +5,8 @@ use shared::id::ResourceId;
 use shared::name::ResourceName;
 use shared::rpc::control::{ControlError, ErrorKind};
 use shared::wanted::WantedBy;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 
 /// Limits the characters of a caller's argument that are logged; the rest is cut off. Names are shorter, and a caller
 /// must not fill the log.
@@ -27,6 +29,26 @@ pub(super) fn refused(by: &WantedBy, what: &str, not_done: &str, error: &Control
             tracing::warn!(name, user = %by, uid, %error, hint, "{not_done}");
         }
         _ => tracing::info!(name, user = %by, uid, %error, "{not_done}"),
+    }
+}
+
+/// Limits the refusals of lookups that are remembered for a caller; beyond it they are logged again.
+const WAITED_FOR_MAX: usize = 64;
+
+/// What a caller was told of names that it looks up again and again, as `ttctl get --timeout` does each second.
+#[derive(Debug, Default)]
+pub(super) struct WaitedFor(Mutex<BTreeSet<(String, String)>>);
+
+impl WaitedFor {
+    /// Logs that a lookup was refused, unless the caller heard the same of the same name before.
+    pub(super) fn refused(&self, by: &WantedBy, what: &str, error: &ControlError) {
+        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if heard.len() >= WAITED_FOR_MAX {
+            heard.clear();
+        }
+        if heard.insert((what.to_owned(), error.message.clone())) {
+            refused(by, what, "not fetched", error);
+        }
     }
 }
 

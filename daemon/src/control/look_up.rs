@@ -3,7 +3,7 @@
 use crate::inbox::{Context, Hit};
 use crate::tracker::lookup::{self, Miss};
 use shared::id::digits_hint;
-use shared::rpc::control::{ControlError, ErrorKind};
+use shared::rpc::control::{ControlError, ErrorKind, TRY_LATER};
 use shared::rpc::tracker::Lookup;
 use shared::tree::TreeName;
 use shared::url::TrackerUrl;
@@ -57,12 +57,13 @@ pub async fn look_up(
             hint: Some("the rules are in the tracker's configuration, in [[allow]]".to_owned()),
         }),
         Err(Miss::Unreachable(silent)) => {
+            let hint = silent.iter().find_map(|(_, trouble)| trouble.hint()).unwrap_or(TRY_LATER);
             let why = silent.iter().map(|(url, why)| format!("tracker {url} unreachable ({why})"));
             let why = why.collect::<Vec<_>>().join("; ");
             let unreachable = ControlError {
                 kind: ErrorKind::Unreachable,
                 message: format!("cannot look up {shown}: {why}"),
-                hint: Some("try again later; --timeout waits for it".to_owned()),
+                hint: Some(hint.to_owned()),
             };
             match (is_named, why.is_empty()) {
                 (true, _) => Err(unreachable),

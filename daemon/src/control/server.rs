@@ -4,7 +4,7 @@
 use super::blocking::{adding, blocking};
 use super::callers::Callers;
 use super::common::ControlServer;
-use super::diary::{self, told};
+use super::diary::{self, WaitedFor, told};
 use super::examine::examine;
 use super::get::get_named;
 use super::identity::{identity, join};
@@ -66,6 +66,7 @@ pub struct CallerSession {
     /// A manifest of which some parts have arrived.
     manifest: Arc<Mutex<Option<(Parser, Permit)>>>,
     imports: Arc<Mutex<Imports>>,
+    waited_for: Arc<WaitedFor>,
 }
 
 impl CallerSession {
@@ -89,6 +90,7 @@ impl CallerSession {
             own_imports: Quota::new(IMPORTS_MAX),
             manifest: Arc::default(),
             imports: Arc::default(),
+            waited_for: Arc::default(),
         }
     }
 }
@@ -183,7 +185,7 @@ impl Control for CallerSession {
         };
         let what = shown(&lookup);
         let got = get_named(&self.server, &self.requests, (lookup, tracker), manner, &by).await;
-        got.inspect_err(told(&by, &what, "not fetched"))
+        got.inspect_err(|error| self.waited_for.refused(&by, &what, error))
     }
 
     async fn status(self, _: CallContext, what: Option<String>) -> Result<Vec<ResourceStatus>, ControlError> {

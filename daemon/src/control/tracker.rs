@@ -280,6 +280,7 @@ fn not_opened(url: &TrackerUrl, trouble: Trouble) -> ControlError {
         ),
         Trouble::Nonsense(why) => unreachable(
             format!("tracker {url} sends invalid answers ({why})"),
+        Trouble::Barred(why, hint) => unreachable(format!("tracker {url} unreachable ({why})"), hint),
             "it may be a different program, or a tt-tracker of a different version",
         ),
         Trouble::Refuses(why) => {

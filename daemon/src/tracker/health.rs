@@ -1,7 +1,7 @@
 //! The state of a tracker, for people and scripts.
 
 use shared::id::SwarmKey;
-use shared::rpc::tls::Refusal;
+use shared::rpc::tls::{JOIN, Refusal};
 use shared::rpc::tracker::TrackerError;
 use shared::rpc::wire::CallError;
 use std::collections::BTreeMap;
@@ -17,6 +17,8 @@ const FIRST_PATIENCE: Duration = Duration::from_secs(2);
 pub enum Trouble {
     /// The tracker cannot be reached or does not answer, for this reason.
     Unreachable(String),
+    /// There is no connection because of a certificate, for this reason; the second says what helps.
+    Barred(String, &'static str),
     /// The tracker refuses what it is told, for this reason.
     Refuses(String),
     /// The tracker violates the protocol, in this way.
@@ -26,14 +28,25 @@ pub enum Trouble {
 impl Trouble {
     fn why(&self) -> &str {
         match self {
-            Trouble::Unreachable(why) | Trouble::Refuses(why) | Trouble::Nonsense(why) => why,
+            Trouble::Unreachable(why)
+            | Trouble::Barred(why, _)
+            | Trouble::Refuses(why)
+            | Trouble::Nonsense(why) => why,
+        }
+    }
+
+    /// What helps, if that is more than to see whether the tracker runs.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Trouble::Barred(_, hint) => Some(hint),
+            Trouble::Unreachable(_) | Trouble::Refuses(_) | Trouble::Nonsense(_) => None,
         }
     }
 
     /// The trouble and how long it has lasted: "unreachable for 40 s (connection refused)".
     pub fn lasting(&self, span: Duration) -> String {
         let what = match self {
-            Trouble::Unreachable(_) => "unreachable",
+            Trouble::Unreachable(_) | Trouble::Barred(..) => "unreachable",
             Trouble::Refuses(_) => "refusing requests",
             Trouble::Nonsense(_) => "sending invalid answers",
         };
@@ -59,13 +72,24 @@ impl From<CallError> for Trouble {
 
 impl From<TrackerError> for Trouble {
     fn from(error: TrackerError) -> Trouble {
-        Trouble::Refuses(error.to_string())
+        match error {
+            TrackerError::NoCertificate => Trouble::Barred(error.to_string(), JOIN),
+            error => Trouble::Refuses(error.to_string()),
+        }
     }
 }
 
 impl From<Refusal> for Trouble {
     fn from(refusal: Refusal) -> Trouble {
-        Trouble::Unreachable(refusal.to_string())
+        let is_unset = |fault: &str| fault.ends_with("is not set in the configuration");
+        let hint = match &refusal {
+            Refusal::NoIdentity(Some(fault)) if is_unset(fault) => Some(JOIN),
+            refusal => refusal.hint(),
+        };
+        match hint {
+            Some(hint) => Trouble::Barred(refusal.to_string(), hint),
+            None => Trouble::Unreachable(refusal.to_string()),
+        }
     }
 }
 

@@ -27,7 +27,7 @@ pub enum Miss {
     /// Trackers answered, and none knows it.
     Unknown,
     /// No tracker answered; the reason of each.
-    Unreachable(Vec<(TrackerUrl, String)>),
+    Unreachable(Vec<(TrackerUrl, Trouble)>),
     /// A tracker's manifest for it is invalid.
     Bad(TrackerUrl, String),
     /// None of the manifests for it has the signature that its name needs; what is wrong with the first one.
@@ -89,7 +89,7 @@ struct Answers {
     /// Those that know it.
     known: Vec<AskedTracker>,
     /// The reasons of those that did not answer.
-    silent: Vec<(TrackerUrl, String)>,
+    silent: Vec<(TrackerUrl, Trouble)>,
     /// The first that does not allow it to this machine, and why.
     not_allowed: Option<(TrackerUrl, String)>,
     /// Whether any said what it knows.
@@ -163,7 +163,7 @@ async fn ask_all(context: &Arc<Context>, trackers: &[TrackerUrl], what: &Lookup)
             Err(NotSaid::NotAllowed(why)) => {
                 answers.not_allowed.get_or_insert_with(|| (url.clone(), why.to_string()));
             }
-            Err(NotSaid::Trouble(trouble)) => answers.silent.push((url.clone(), trouble.to_string())),
+            Err(NotSaid::Trouble(trouble)) => answers.silent.push((url.clone(), trouble)),
         }
     }
     answers

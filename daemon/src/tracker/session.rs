@@ -9,7 +9,7 @@ use shared::host::guard::Guest;
 use shared::identity::Role;
 use shared::plain::io_error;
 use shared::rpc::PROTOCOL_VERSION;
-use shared::rpc::tls::{self, Refusal};
+use shared::rpc::tls::{self, JOIN, Refusal};
 use shared::rpc::tracker::{TrackedPeer, TrackerCaller, TrackerHello, TrackerWelcome};
 use shared::rpc::wire::{self, CallError, ClientOptions, LinkEnd, Sideband};
 use shared::swarm::PeerAddr;
@@ -109,7 +109,14 @@ impl Session {
                 if let Ok(LinkEnd::Failed(error)) = &end {
                     note_if_revoked(context, address, error);
                 }
-                Err(ended(end))
+                match end {
+                    // A tracker that requires TLS says nothing at all to a caller without it.
+                    Ok(end) if !is_encrypted && is_hung_up(&end) => Err(Trouble::Barred(
+                        "connection closed before hello: the tracker may require TLS".to_owned(),
+                        JOIN,
+                    )),
+                    end => Err(ended(end)),
+                }
             }
             Err(error) => {
                 carrier.abort();
@@ -131,8 +138,7 @@ impl Session {
 
 /// A revoked machine hears it from the tracker that refuses it: it gets no list any more.
 fn note_if_revoked(context: &Context, tracker: SocketAddr, error: &io::Error) {
-    let refusal = error.get_ref().and_then(|inner| inner.downcast_ref::<Refusal>());
-    if refusal.is_some_and(Refusal::is_of_revoked) {
+    if refusal_in(error).is_some_and(Refusal::is_of_revoked) {
         context.membership.failed(identity::Trouble {
             message: format!("the tracker at {tracker} says that this machine's certificate was revoked"),
             hint: Some("join with a new token (`ttctl ca token` on the tracker's machine)".to_owned()),
@@ -140,10 +146,31 @@ fn note_if_revoked(context: &Context, tracker: SocketAddr, error: &io::Error) {
     }
 }
 
+/// Whether the other side closed the connection without a word.
+fn is_hung_up(end: &LinkEnd) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+    match end {
+        LinkEnd::Closed => true,
+        LinkEnd::Failed(error) if refusal_in(error).is_none() => {
+            matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset)
+        }
+        _ => false,
+    }
+}
+
+/// The refusal because of which a connection failed, if there was one.
+fn refusal_in(error: &io::Error) -> Option<&Refusal> {
+    error.get_ref().and_then(|inner| inner.downcast_ref::<Refusal>())
+}
+
 pub(super) fn ended(end: Result<LinkEnd, tokio::task::JoinError>) -> Trouble {
     match end {
         Ok(LinkEnd::Malformed(what)) => Trouble::Nonsense(format!("protocol error: {what}")),
         Ok(LinkEnd::Closed) => Trouble::Unreachable("connection closed".to_owned()),
+        Ok(LinkEnd::Failed(error)) => match refusal_in(&error) {
+            Some(refusal) => refusal.clone().into(),
+            None => Trouble::Unreachable(LinkEnd::Failed(error).to_string()),
+        },
         Ok(end) => Trouble::Unreachable(end.to_string()),
         Err(error) => Trouble::Unreachable(error.to_string()),
     }

@@ -118,7 +118,8 @@ impl Desk {
 }
 
 fn troubled(url: &TrackerUrl, trouble: &Trouble) -> ControlError {
-    unreachable(url, &trouble.to_string())
+    let unreachable = unreachable(url, &trouble.to_string());
+    ControlError { hint: trouble.hint().map(str::to_owned).or(unreachable.hint), ..unreachable }
 }
 
 fn unreachable(url: &TrackerUrl, why: &str) -> ControlError {

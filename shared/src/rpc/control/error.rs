@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// What helps where nobody could be reached and nothing more is known.
+pub const TRY_LATER: &str = "try again later; --timeout waits for it";
+
 /// Why a command was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ControlError {

@@ -23,7 +23,7 @@ mod task_state;
 mod tracker;
 mod unpublish;
 
-pub use error::{ControlError, ErrorKind};
+pub use error::{ControlError, ErrorKind, TRY_LATER};
 pub use events::{EventPage, FileEvent, Happened, Happening, TrackerEvent};
 pub use examine::Examined;
 pub use foreign::Foreign;

@@ -47,7 +47,7 @@ pub use read::{
     AUTHORITIES_MAX, Authorities, CHAIN_MAX, IDENTITY_BYTES_MAX, Identity, REVOKED_BYTES_MAX, Revoked,
     check_mode,
 };
-pub use refusal::{CertificateFault, Refusal};
+pub use refusal::{CertificateFault, JOIN, Refusal};
 pub use secured::Secured;
 pub use setup::Setup;
 pub use shown::Shown;

@@ -8,6 +8,10 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+/// What helps a machine without a certificate.
+pub const JOIN: &str =
+    "join the fleet with a token (`ttctl join`; `ttctl ca token` on the tracker's machine makes one)";
+
 /// Why a connection did not come about.
 #[derive(Debug, Clone)]
 pub enum Refusal {
@@ -95,6 +99,28 @@ impl Refusal {
 }
 
 impl Refusal {
+    /// What helps whoever called in vain; `None` if it is not about certificates: the other side may be away.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Refusal::NoTls => Some(
+                "set tls = \"prefer\" or \"require\" there; with tls = \"prefer\" here it is talked with unencrypted",
+            ),
+            Refusal::NoIdentity(None) => Some(JOIN),
+            Refusal::NoIdentity(Some(_)) => {
+                Some("`ttctl doctor` says what to do about the certificate of this machine")
+            }
+            Refusal::Certificate(fault) => Some(fault.hint()),
+            Refusal::Refused(alert) => alert_hint(*alert),
+            Refusal::Plain
+            | Refusal::NotReady
+            | Refusal::NoCertificate
+            | Refusal::TimedOut
+            | Refusal::Closed
+            | Refusal::Malformed(_)
+            | Refusal::Failed(_) => None,
+        }
+    }
+
     /// Whether the other side says that our certificate was revoked.
     pub fn is_of_revoked(&self) -> bool {
         matches!(self, Refusal::Refused(AlertDescription::CertificateRevoked))
@@ -108,6 +134,25 @@ pub(super) fn is_broken_off(error: &io::Error) -> bool {
 }
 
 impl CertificateFault {
+    fn hint(&self) -> &'static str {
+        match self {
+            CertificateFault::Expired { .. } => {
+                "its certificate has to be renewed there, unless the clock of this machine is wrong"
+            }
+            CertificateFault::NotYet { .. } => "compare the clocks of both machines",
+            CertificateFault::Foreign => {
+                "if it belongs to this fleet, add the certificate of its authority to tls_ca here"
+            }
+            CertificateFault::Revoked => {
+                "it needs a new certificate (`ttctl ca issue`, or `ttctl join` there)"
+            }
+            CertificateFault::Role(_) => "look whether the address is that of another program",
+            CertificateFault::Names(_) | CertificateFault::Other(_) => {
+                "it needs another certificate (`ttctl ca issue`)"
+            }
+        }
+    }
+
     fn of(error: &CertificateError, role: Role) -> CertificateFault {
         match error {
             CertificateError::ExpiredContext { time, not_after } => {
@@ -185,6 +230,31 @@ impl fmt::Display for CertificateFault {
             CertificateFault::Other(why) => write!(f, "cannot be used: {why}"),
         }
     }
+}
+
+/// What to do about an alert of the other side.
+fn alert_hint(alert: AlertDescription) -> Option<&'static str> {
+    Some(match alert {
+        AlertDescription::CertificateExpired => {
+            "`ttctl identity` shows this machine's certificate; if it has ended, join again with a new token \
+             (`ttctl ca token` on the tracker's machine)"
+        }
+        AlertDescription::CertificateRevoked => {
+            "join again with a new token (`ttctl ca token` on the tracker's machine)"
+        }
+        AlertDescription::UnknownCA | AlertDescription::DecryptError => {
+            "join the fleet of that machine (`ttctl join`), or add the authority of this machine's certificate to \
+             tls_ca there"
+        }
+        AlertDescription::CertificateRequired => JOIN,
+        AlertDescription::BadCertificate
+        | AlertDescription::UnsupportedCertificate
+        | AlertDescription::AccessDenied => {
+            "this machine needs a certificate with another role (`ttctl ca issue`)"
+        }
+        AlertDescription::InternalError => "the log of that machine says what is wrong with its certificate",
+        _ => return None,
+    })
 }
 
 /// What an alert of the other side means. It concerns our certificate, since ours is what it checks.

@@ -234,6 +234,37 @@ fn ttd_runs_whatever_is_wrong_with_its_certificate_and_says_what_until_it_is_rig
     }
 }
 
+/// A lookup that waits is repeated each second.
+#[test]
+fn a_command_that_fails_because_of_a_certificate_says_what_helps_and_the_log_says_it_once() {
+    let authority = Authority::new();
+    let tracker = tracker(&authority, "require");
+    let revoked = machine(&authority, &tracker, "lost");
+    authority.revoke("lost");
+    let anonymous = Daemon::start_configured(
+        &tracker,
+        &format!("tls = \"prefer\"\ntls_ca = \"{}\"\n", authority.certificates().display()),
+    );
+    revoked.wait_log("was revoked");
+    for (daemon, helps) in
+        [(&revoked, "join again with a new token"), (&anonymous, "join the fleet with a token")]
+    {
+        for args in [&["tracker", "list"][..], &["get", "img"]] {
+            let refused = daemon.ctl_code(8, args);
+            assert!(refused.stderr.contains(helps), "{args:?}: {}", refused.stderr);
+        }
+        let begin = Instant::now();
+        let refused = daemon.ctl_code(5, &["get", "--timeout", "4s", "img"]);
+        assert!(
+            begin.elapsed() > Duration::from_secs(3) && refused.stderr.contains(helps),
+            "{}",
+            refused.stderr
+        );
+        let lines = daemon.log().lines().filter(|line| line.contains("not fetched")).count();
+        assert!((2..=3).contains(&lines), "once for each command:\n{}", daemon.log());
+    }
+}
+
 #[test]
 fn a_tracker_without_tls_is_not_asked_where_tls_is_required_and_status_says_so() {
     let (authority, tracker) = (Authority::new(), Tracker::start());
