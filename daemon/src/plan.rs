@@ -1,7 +1,7 @@
 //! Everything that is settled before the daemon does anything: command line, configuration and default places together.
 
 use crate::cli::Args;
-use crate::identity::ConfiguredTls;
+use crate::identity::{ConfiguredTls, settle};
 use crate::limits::Both;
 use crate::store::{Credentials, Publisher};
 use crate::trust::{Policy, Rule};
@@ -13,6 +13,7 @@ use shared::host::program::StartError;
 use shared::host::sources::may_learn_groups;
 use shared::plain::io_error;
 use shared::signature::{BadKey, PublicKey};
+use shared::tls_mode::TlsMode;
 use std::io::Read;
 use std::path::PathBuf;
 
@@ -103,6 +104,28 @@ impl Plan {
             policy,
             key_unread,
         })
+    }
+}
+
+impl Plan {
+    /// What is missing where TLS is required: without it this machine talks with no other one. It is no reason not to start,
+    /// since ttctl has to be answered. What this machine joined with may be unreadable for whoever runs the check; then
+    /// nothing is known to be missing.
+    pub fn missing_identity(&self) -> Option<StartError> {
+        let joined = self.credentials.joined().ok()?;
+        let settled =
+            settle(&self.tls, joined.map(|joined| joined.mode), Some(&self.credentials.places()), false);
+        let keys = [("tls_identity", &settled.places.identity), ("tls_ca", &settled.places.authorities)];
+        let missing: Vec<&str> =
+            keys.into_iter().filter(|(_, place)| place.is_none()).map(|(key, _)| key).collect();
+        if settled.mode != TlsMode::Require || missing.is_empty() {
+            return None;
+        }
+        let (place, missing) = (self.files.place_of("tls"), missing.join(" and "));
+        Some(StartError::wrong(format!(
+            "{place}: tls = \"require\" is set without {missing}, so this machine would talk with no other one: join a \
+             fleet (`ttctl join TOKEN --tracker URL`), or set {missing}"
+        )))
     }
 }
 

@@ -53,6 +53,9 @@ fn start(args: Args, service: &Arc<Service>) -> Result<(), StartError> {
         if let Some(error) = plan.key_unread {
             return Err(error); // a reload would be refused
         }
+        if let Some(error) = plan.missing_identity() {
+            return Err(error);
+        }
         // A failed lookup does not make the files wrong. A running daemon keeps the group that it has, so the check
         // before a reload must not fail here.
         if let Some(error) = group_unknown {

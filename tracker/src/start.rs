@@ -7,6 +7,7 @@ use shared::host::logging::{self, Logging};
 use shared::host::paths::Places;
 use shared::host::program::{self, Heard, Signals, StartError};
 use shared::host::service::Service;
+use shared::tls_mode::TlsMode;
 use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -24,6 +25,9 @@ pub fn run(args: Args) -> ExitCode {
 fn start(args: &Args, service: &Service) -> Result<(), StartError> {
     let (files, config) = load(args).map_err(|error| StartError::wrong(error.to_string()))?;
     if args.common.check_config {
+        if let Some(missing) = missing_identity(&files, &config) {
+            return Err(missing);
+        }
         program::say_good(&files);
         return Ok(());
     }
@@ -35,6 +39,22 @@ fn start(args: &Args, service: &Service) -> Result<(), StartError> {
     let ended = runtime.block_on(serve(args, config, &logging, service));
     runtime.shutdown_background();
     ended.map_err(|error| StartError { message: error.to_string(), exit: 1 })
+}
+
+/// What is missing where TLS is required: without it no machine is let in. It is no reason not to start: the files may be
+/// named by a reload.
+fn missing_identity(files: &Files, config: &TrackerConfig) -> Option<StartError> {
+    let keys = [("tls_identity", &config.tls_identity), ("tls_ca", &config.tls_ca)];
+    let missing: Vec<&str> =
+        keys.into_iter().filter(|(_, path)| path.is_none()).map(|(key, _)| key).collect();
+    if config.tls != TlsMode::Require || missing.is_empty() {
+        return None;
+    }
+    let (place, missing) = (files.place_of("tls"), missing.join(" and "));
+    Some(StartError::wrong(format!(
+        "{place}: tls = \"require\" is set without {missing}, so no machine would be let in: make an authority with `ttctl ca \
+         init`, which sets them, or set {missing}"
+    )))
 }
 
 /// Loads the configuration and applies the command line to it.

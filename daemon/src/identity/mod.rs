@@ -24,4 +24,4 @@ pub use key::Key;
 pub use membership::{Known, Membership, NotKept, Trouble};
 pub use report::report;
 pub use schedule::Schedule;
-pub use settled::{ConfiguredTls, Settled};
+pub use settled::{ConfiguredTls, Settled, settle};

@@ -2,6 +2,7 @@
 
 use cluster::files::{MIB, content};
 use cluster::hostile::Silent;
+use cluster::process::{run_capped, sealed};
 use cluster::slow_link::SlowLink;
 use cluster::{Authority, CAP, Daemon, Status, Tracker, wait_until};
 use serde_json::Value;
@@ -232,6 +233,27 @@ fn ttd_runs_whatever_is_wrong_with_its_certificate_and_says_what_until_it_is_rig
     for said in [daemon.log(), doctor, info, daemon.ok(&["info", "--json"]).stdout] {
         assert!(!said.contains(&secret), "the key is shown: {said}");
     }
+}
+
+#[test]
+fn a_configuration_that_requires_tls_without_a_certificate_is_refused_by_the_check_and_ttd_starts_with_it() {
+    let home = tempfile::tempdir().unwrap();
+    let config = home.path().join("x.toml");
+    fs::write(&config, "tls = \"require\"\ntls_ca = \"/nowhere/ca.pem\"\n").unwrap();
+    for (program, helps) in [("ttd", "ttctl join"), ("tt-tracker", "ttctl ca init")] {
+        let mut check = sealed(&cluster::program(program), home.path());
+        check.args(["--check-config", "--config"]).arg(&config);
+        let checked = run_capped(check, CAP).unwrap();
+        assert_eq!(checked.code, 2, "{program}: {checked:?}");
+        for part in ["x.toml:1: tls = \"require\" is set without tls_identity,", helps] {
+            assert!(checked.stderr.contains(part), "{part}: {}", checked.stderr);
+        }
+    }
+    let tracker = Tracker::start();
+    let daemon = Daemon::start_configured(&tracker, "tls = \"require\"\n");
+    assert!(fault(&daemon).contains("tls_identity is not set"), "{}", fault(&daemon));
+    let refused = daemon.ctl_code(8, &["get", "img"]);
+    assert!(refused.stderr.contains("join the fleet with a token"), "{}", refused.stderr);
 }
 
 /// A lookup that waits is repeated each second.
