@@ -181,9 +181,14 @@ impl TrackerConnection {
             )));
         }
         self.0.who.set(who).map_err(|_| malformed("hello was sent twice"))?;
-        if let Ok(who) = self.peer() {
-            registry.arrive(who);
-        }
+        let of_your_node = match (self.peer(), &self.0.node) {
+            (Ok(who), _) => {
+                registry.arrive(who);
+                0
+            }
+            (Err(_), Some(node)) => registry.connected_as(&node.name),
+            (Err(_), None) => 0,
+        };
         drop(registry);
         Ok(TrackerWelcome {
             version: PROTOCOL_VERSION,
@@ -191,6 +196,7 @@ impl TrackerConnection {
             epoch: self.0.state.epoch(),
             software: concat!("tt-tracker ", env!("CARGO_PKG_VERSION")).to_owned(),
             your_address,
+            of_your_node,
         })
     }
 

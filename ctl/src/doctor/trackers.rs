@@ -58,6 +58,12 @@ fn judge(url: &TrackerUrl, examined: &TrackerExamined, findings: &mut Findings) 
     let says = format!("{url} answers within {round_trip} ({software}, protocol version {version})");
     findings.ok("tracker", says);
     clock(url, skew(examined.asked_ms, examined.answered_ms, examined.clock_ms), findings);
+    if examined.of_our_node > 1 {
+        let says = format!("{url} is connected with {} machines that are this node", examined.of_our_node);
+        let hint = "if they were cloned from one image, give each a certificate of its own: delete what was joined, and \
+                    join with a new token at the first boot; after a crash of ttd this passes by itself";
+        findings.add("clones", Verdict::Warning, says, Some(hint.to_owned()));
+    }
     if examined.is_local {
         let hint = "use an address that all machines can reach: it is written into manifests".to_owned();
         let says = format!("{url} is a loopback address: other machines cannot reach it");

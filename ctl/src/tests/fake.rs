@@ -465,6 +465,7 @@ impl Control for Service {
             clock_ms: 100_000,
             asked_ms: 7_000,
             answered_ms: 7_001,
+            of_our_node: 1,
         };
         Ok(self.answer(Some(tracker), examined)?.answer)
     }

@@ -177,6 +177,7 @@ impl Questions {
     /// # Errors
     /// See [`Questions::ask`].
     pub async fn examine(&self, uid: u32, tracker: TrackerUrl) -> Result<TrackerExamined, ControlError> {
+        self.asker.forget(&tracker); // what it says at hello must be of this moment
         let examined = self.ask(uid, Some(tracker), examine).await?;
         Ok(examined.answer)
     }
@@ -262,6 +263,7 @@ async fn examine(session: Arc<Session>) -> Called<TrackerExamined> {
         clock_ms,
         asked_ms,
         answered_ms,
+        of_our_node: session.welcome.of_your_node,
     }))
 }
 
@@ -278,9 +280,9 @@ fn not_opened(url: &TrackerUrl, trouble: Trouble) -> ControlError {
             format!("tracker {url} unreachable ({why})"),
             "check that tt-tracker runs there and that its port is open",
         ),
+        Trouble::Barred(why, hint) => unreachable(format!("tracker {url} unreachable ({why})"), hint),
         Trouble::Nonsense(why) => unreachable(
             format!("tracker {url} sends invalid answers ({why})"),
-        Trouble::Barred(why, hint) => unreachable(format!("tracker {url} unreachable ({why})"), hint),
             "it may be a different program, or a tt-tracker of a different version",
         ),
         Trouble::Refuses(why) => {

@@ -76,6 +76,11 @@ impl Asker {
         answer.map_err(NoAnswer::Refused)
     }
 
+    /// Closes the kept connection to a tracker, so that the next question is asked on a new one.
+    pub fn forget(&self, url: &TrackerUrl) {
+        let _ = self.idle().take(Instant::now(), url);
+    }
+
     fn idle(&self) -> MutexGuard<'_, Idle<Arc<Session>>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }

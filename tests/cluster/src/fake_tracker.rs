@@ -235,6 +235,7 @@ impl Tracker for Fake {
             epoch: self.epoch,
             software: "\u{1b}[31mevil".to_owned(),
             your_address: SocketAddr::new(Ipv4Addr::BROADCAST.into(), port),
+            of_your_node: u32::MAX,
         })
     }
 

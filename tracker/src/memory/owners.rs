@@ -30,6 +30,11 @@ impl Owners {
         (!is_free).then_some(&owner.node)
     }
 
+    /// How many ids of this node have a connection.
+    pub(super) fn connected_as(&self, node: &NodeName) -> u32 {
+        self.0.values().filter(|owner| owner.connections > 0 && owner.node == *node).count() as u32
+    }
+
     /// The memory has a node with this id under one more address.
     pub(super) fn add(&mut self, id: PeerId, node: &NodeName) {
         let owner =

@@ -43,6 +43,11 @@ impl Registry {
         self.swarms.owners.in_the_way(who)
     }
 
+    /// How many peers with different ids are connected as this node. It looks at all nodes.
+    pub fn connected_as(&self, node: &NodeName) -> u32 {
+        self.swarms.owners.connected_as(node)
+    }
+
     /// Notes that a peer has opened a connection.
     pub fn arrive(&mut self, who: &Who) {
         self.swarms.arrive(who);

@@ -40,6 +40,9 @@ pub struct TrackerExamined {
     pub asked_ms: u64,
     /// The daemon's time of day after the answer.
     pub answered_ms: u64,
+    /// How many machines are connected to it as the daemon's node: more than one are copies of one machine. 0 without a
+    /// certificate.
+    pub of_our_node: u32,
 }
 
 /// Limits the characters of a tracker's software version, which is shown on a line. The rest is cut off.

@@ -47,4 +47,7 @@ pub struct TrackerWelcome {
     pub software: String,
     /// The caller's address as the tracker tells it to others.
     pub your_address: SocketAddr,
+    /// For a caller that only asks: how many machines are connected that show its node in their certificates, and say
+    /// different ids. More than one are copies of one machine. 0 for other callers, and without a certificate.
+    pub of_your_node: u32,
 }

@@ -235,6 +235,24 @@ fn ttd_runs_whatever_is_wrong_with_its_certificate_and_says_what_until_it_is_rig
     }
 }
 
+/// Two machines were cloned from one image, with its key and certificate.
+#[test]
+fn doctor_warns_of_two_machines_with_one_node_name() {
+    let authority = Authority::new();
+    let tracker = tracker(&authority, "require");
+    let config = authority.daemon("web-1", "require");
+    let [a, b] = [(); 2].map(|()| Daemon::start_configured(&tracker, &config));
+    a.share_bytes("img", &content(9409, 7));
+    assert!(!a.ok(&["doctor"]).stdout.contains("clones"), "b is not connected");
+    b.share_bytes("img-2", &content(9410, 7));
+    for daemon in [&a, &b] {
+        let doctor = daemon.ctl(&["doctor"]).stdout;
+        assert!(doctor.contains("2 machines that are this node"), "{doctor}");
+    }
+    drop(b);
+    wait_until("the copy is gone", CAP, || !a.ok(&["doctor"]).stdout.contains("clones"));
+}
+
 #[test]
 fn a_configuration_that_requires_tls_without_a_certificate_is_refused_by_the_check_and_ttd_starts_with_it() {
     let home = tempfile::tempdir().unwrap();

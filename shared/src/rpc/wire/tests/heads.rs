@@ -249,8 +249,8 @@ fn any_control_response() -> impl Strategy<Value = ControlResponse> {
         (any_url(), vec(any_entry(), 0..20)).prop_map(|(tracker, answer)| {
             ControlResponse::TrackerPeers(Ok(TrackerAnswer { tracker, answer }))
         }),
-        (".{0,40}", any::<(u16, bool, u64, u64, u64, u64)>()).prop_map(|(software, rest)| {
-            let (version, is_local, round_trip_us, clock_ms, asked_ms, answered_ms) = rest;
+        (".{0,40}", any::<(u16, bool, u64, u64, u64, u64, u32)>()).prop_map(|(software, rest)| {
+            let (version, is_local, round_trip_us, clock_ms, asked_ms, answered_ms, of_our_node) = rest;
             ControlResponse::TrackerExamine(Ok(TrackerExamined {
                 version,
                 software,
@@ -259,6 +259,7 @@ fn any_control_response() -> impl Strategy<Value = ControlResponse> {
                 clock_ms,
                 asked_ms,
                 answered_ms,
+                of_our_node,
             }))
         }),
         any::<(u32, u32, Option<(u64, Vec<String>)>)>().prop_map(|(chunks_good, chunks_total, edited)| {
