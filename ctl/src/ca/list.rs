@@ -52,11 +52,13 @@ pub(crate) fn list(args: &CaListArgs, output: &mut Output) -> Result<(), Error> 
     table.print(output, "no certificate was issued")
 }
 
-/// The newest certificate of each node, in the order of their names.
+/// The newest certificate of each node, in the order of their names. A machine that runs ttd and the tracker has one for
+/// each.
 fn newest(list: &List) -> Vec<&Issued> {
-    let by_name: BTreeMap<&NodeName, &Issued> =
-        list.entries.iter().map(|entry| (&entry.node.name, entry)).collect();
-    by_name.into_values().collect()
+    let is_tracker = |entry: &Issued| entry.node.roles.contains(&Role::Tracker);
+    let newest: BTreeMap<(&NodeName, bool), &Issued> =
+        list.entries.iter().map(|entry| ((&entry.node.name, is_tracker(entry)), entry)).collect();
+    newest.into_values().collect()
 }
 
 /// Whether a certificate counts, as a word.

@@ -8,6 +8,7 @@ use crate::tokens::{Mode, NoGrant};
 use rcgen::{CertificateSigningRequestParams, PublicKey, PublicKeyData};
 use shared::identity::{Node, NodeName, Role};
 use shared::token::{Secret, TokenId};
+use std::collections::BTreeSet;
 use std::fmt;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -99,8 +100,9 @@ impl Authority {
         let token = tokens.find(wanted.token).ok_or(NotEnrolled::Token(NoGrant::Unknown))?;
         let grant = token.redeem(now, &wanted.secret, &wanted.node, &key).map_err(NotEnrolled::Token)?;
         let (list, revocations) = (self.directory.issued()?, self.directory.revocations()?);
+        let roles = BTreeSet::from([Role::Peer]);
         let has_other_key = list
-            .of_node(&wanted.node)
+            .of_node(&wanted.node, &roles)
             .any(|entry| entry.key != key && entry.not_after >= now && !revocations.contains(&entry.serial));
         if has_other_key && !grant.may_replace {
             return Err(NotEnrolled::NameTaken(wanted.node.clone()));
@@ -109,7 +111,7 @@ impl Authority {
         // The use is counted first: a crash in between costs one use of this key, and never admits one machine too many.
         token.note(&wanted.node, &key);
         self.directory.set_tokens(&tokens)?;
-        let node = Node { name: wanted.node.clone(), roles: [Role::Peer].into(), groups: grant.groups };
+        let node = Node { name: wanted.node.clone(), roles, groups: grant.groups };
         let certified = self.issue_locked(now, &list, &node, &public_key, life_s, How::Joined)?;
         Ok(Joined { certified, mode: grant.mode })
     }
@@ -143,7 +145,7 @@ impl Authority {
             return Err(NotEnrolled::TooLate { not_after: old.not_after });
         }
         // A machine that was installed anew took the name over: its former key stays behind.
-        if list.of_node(&old.node.name).next_back().is_some_and(|newest| newest.key != key) {
+        if list.of_node(&old.node.name, &old.node.roles).next_back().is_some_and(|newest| newest.key != key) {
             return Err(NotEnrolled::NameTaken(old.node.name.clone()));
         }
         Ok(self.issue_locked(now, &list, &old.node, &public_key, life_s, How::Renewed)?)

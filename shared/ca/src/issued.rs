@@ -156,9 +156,15 @@ impl List {
         self.entries.iter().find(|entry| entry.serial == serial)
     }
 
-    /// A node's certificates, oldest first.
-    pub fn of_node(&self, name: &NodeName) -> impl DoubleEndedIterator<Item = &Issued> {
-        self.entries.iter().filter(move |entry| entry.node.name == *name)
+    /// A node's certificates in at least one of these roles, oldest first. ttd and tt-tracker on one machine have its name, and a
+    /// key each.
+    pub fn of_node(
+        &self,
+        name: &NodeName,
+        roles: &BTreeSet<Role>,
+    ) -> impl DoubleEndedIterator<Item = &Issued> {
+        let is_of = move |entry: &&Issued| entry.node.name == *name && !entry.node.roles.is_disjoint(roles);
+        self.entries.iter().filter(is_of)
     }
 
     /// Whether most of the file is about certificates that ended more than [`KEPT_S`] ago, so that it should be written

@@ -97,6 +97,20 @@ fn a_token_admits_so_many_keys_and_each_name_has_one() {
     ca.renew(NOW, &renewed.certified.chain[0], &request(&three), DAY, 0).unwrap();
 }
 
+/// ttd and tt-tracker on one machine have its name, and a key each.
+#[test]
+fn the_trackers_machine_may_join_by_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let ca = made(dir.path());
+    let node = Node { name: "web-1".parse().unwrap(), roles: [Role::Tracker].into(), groups: [].into() };
+    ca.set_tracker_identity(NOW, &node, DAY).unwrap();
+    let (daemon, other) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let joined = join(&ca, NOW, TOKEN, "web-1", &daemon).unwrap().certified;
+    ca.set_tracker_identity(NOW, &node, DAY).unwrap();
+    ca.renew(NOW, &joined.chain[0], &request(&daemon), DAY, 0).unwrap();
+    assert!(matches!(join(&ca, NOW, TOKEN, "web-1", &other), Err(NotEnrolled::NameTaken(_))));
+}
+
 #[test]
 fn an_expired_certificate_renews_within_the_grace_and_keeps_its_names() {
     let dir = tempfile::tempdir().unwrap();
