@@ -19,6 +19,8 @@ pub(crate) struct Initialized {
     pub(crate) authority_certificate: String,
     /// The file with which the tracker uses the authority, if one was written.
     pub(crate) configuration: Option<String>,
+    /// Whether the tracker of this machine has read that file.
+    pub(crate) reloaded: bool,
 }
 
 /// `ca token`

@@ -1,6 +1,7 @@
 //! `ttctl ca init`: makes the authority and the tracker's certificate.
 
 use super::place::{Place, now};
+use super::reload::{self, Reload};
 use super::{drop_in, owner};
 use crate::cli::CaInitArgs;
 use crate::documents::Document;
@@ -40,6 +41,7 @@ pub(crate) fn init(args: &CaInitArgs, output: &mut Output) -> Result<(), Error> 
         let mode = if args.turn_over { TlsMode::Prefer } else { TlsMode::Require };
         drop_in::write(drop_in, place.dir(), &authority, mode)?;
     }
+    let reload = drop_in.as_deref().map(reload::reload);
     let until_ms = u64::try_from(authority.until()).unwrap_or_default().saturating_mul(1000);
     let identity = authority.tracker_identity();
     if output.is_json() {
@@ -50,6 +52,7 @@ pub(crate) fn init(args: &CaInitArgs, output: &mut Output) -> Result<(), Error> 
             identity: identity.display().to_string(),
             authority_certificate: authority.certificates_file().display().to_string(),
             configuration: drop_in.map(|path| path.display().to_string()),
+            reloaded: matches!(reload, Some(Reload::Done)),
         }));
     }
     let shown = |path: &std::path::Path| clean(&path.display().to_string());
@@ -64,7 +67,14 @@ pub(crate) fn init(args: &CaInitArgs, output: &mut Output) -> Result<(), Error> 
     output.note("keep a copy of the directory in a safe place: whoever has ca.key is the fleet's master");
     if let Some(drop_in) = &drop_in {
         output.done(&format!("wrote {}, with which the tracker uses the authority", shown(drop_in)))?;
-        output.note("run `systemctl reload tt-tracker`, or restart the tracker");
+        match reload {
+            Some(Reload::Done) => output.done("the tracker has read it")?,
+            Some(Reload::Failed(why)) => output.warning(&format!(
+                "the tracker could not read it: {}; see `journalctl -u tt-tracker`, then run `systemctl reload tt-tracker`",
+                clean(&why)
+            )),
+            _ => output.note("run `systemctl reload tt-tracker`, or restart the tracker"),
+        }
     }
     output.note(&format!(
         "next: `{}` prints the command with which a machine joins; `{}` makes files to carry to it",

@@ -7,6 +7,7 @@ mod issue;
 mod list;
 mod owner;
 mod place;
+mod reload;
 mod revoke;
 mod rotate;
 mod token;

@@ -63,7 +63,8 @@ Run it on the tracker's machine, as root. The directory is made, by default
 Keep a copy of the directory in a safe place.
 
 The tracker uses it by tt-tracker.d/50-ca.toml, which is written beside the
-tracker's configuration, after `systemctl reload tt-tracker`.
+tracker's configuration. A tracker that systemd runs reads it at once; any other
+one has to be told, or started again.
 
 Examples:
   ttctl ca init

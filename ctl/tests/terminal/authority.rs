@@ -108,6 +108,7 @@ fn the_tracker_is_told_of_the_authority_and_nobody_s_file_is_lost() {
     for (args, mode) in [(&["--turn-over"][..], "prefer"), (&[], "require")] {
         let said = fleet.json("init", &[&["--node", "tracker-1"], args].concat());
         assert_eq!(said["configuration"], drop_in.to_str().unwrap());
+        assert_eq!(said["reloaded"], false, "it is not that of this machine's tracker");
         let files = Files::read(&drop_in).unwrap();
         let config = TrackerConfig::of(&files).unwrap();
         let at = |name: &str| Some(fs::canonicalize(fleet.path(name)).unwrap());
