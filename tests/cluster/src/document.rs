@@ -38,6 +38,14 @@ impl<'a> Section<'a> {
         self.only(is_it, &format!("commands in {language}"))
     }
 
+    /// All blocks of commands in this language, in their order.
+    pub fn all_commands(&self, language: &str) -> impl Iterator<Item = &'a str> {
+        blocks(self.text)
+            .into_iter()
+            .filter(move |block| block.language == language && block.file().is_none())
+            .map(|block| block.text)
+    }
+
     /// The only block whose first line (or the one after `#!`) is `# NAME`: a file's contents.
     pub fn file(&self, name: &str) -> Result<&'a str, String> {
         self.only(|block| block.file() == Some(name), &format!("block that begins with \"# {name}\""))

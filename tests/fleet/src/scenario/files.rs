@@ -38,7 +38,7 @@ pub(super) fn another_folder(fleet: &mut Fleet) -> Result<(), String> {
 }
 
 /// Shares a file of a user's own, which ttctl reads with that user's rights.
-fn make_and_share(machine: &Machine, name: &str, mib: u32) -> Result<(), String> {
+pub(super) fn make_and_share(machine: &Machine, name: &str, mib: u32) -> Result<(), String> {
     machine.member(&format!(
         "head -c {mib}M /dev/urandom > {name} && chmod 0600 {name} && ttctl share {name} && rm {name}"
     ))?;

@@ -7,6 +7,10 @@ use std::path::PathBuf;
 pub(super) struct Fleet {
     /// The first machine, which runs the tracker and a daemon.
     pub(super) machines: Vec<Machine>,
+    /// A machine with nothing installed, which does not belong to the fleet at first.
+    pub(super) stranger: Machine,
+    /// The command with which a machine joins, when the fleet is closed.
+    pub(super) join: String,
     pub(super) daemon: PathBuf,
     pub(super) tracker: PathBuf,
     pub(super) upgrade: PathBuf,

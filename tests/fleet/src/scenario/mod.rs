@@ -1,5 +1,6 @@
 //! The steps of the scenario. It ends at the first step that fails.
 
+mod closed;
 mod faults;
 mod files;
 mod machines;
@@ -19,7 +20,7 @@ const DISK_MIB: u32 = 320;
 
 type Step = (&'static str, fn(&mut Fleet) -> Result<(), String>);
 
-const STEPS: [Step; 26] = [
+const STEPS: [Step; 31] = [
     ("a masked unit is not started by the package", packages::masked),
     ("the packages install, and the services run without any configuration", packages::install),
     ("who may control the daemon, and who may not", packages::rights),
@@ -45,8 +46,16 @@ const STEPS: [Step; 26] = [
     ("what cannot start says why, and does not try for ever", faults::bad_starts),
     ("a daemon that hangs is started anew", faults::hangs),
     ("a shared directory elsewhere hands its group on", files::another_folder),
+    ("three commands close the fleet", closed::close),
+    ("keys are for the services alone", closed::keys),
+    ("a stranger gets nothing, and joins", closed::stranger),
+    ("who is revoked is out, whatever is started anew", closed::revoked),
+    ("an upgrade keeps who a machine is", closed::upgrade),
     ("the journals have nothing that nobody expected", journals),
 ];
+
+/// The machine that does not belong to the fleet.
+const STRANGER: &str = "stranger";
 
 /// Boots the machines and goes through all steps.
 pub(crate) fn run(args: &Args, home: &Path) -> Result<(), String> {
@@ -55,16 +64,20 @@ pub(crate) fn run(args: &Args, home: &Path) -> Result<(), String> {
         Set::Full => &["tracker", "publisher", "server1", "server2", "server3"],
     };
     let begin = Instant::now();
-    let machines: Result<Vec<Machine>, String> =
-        names.iter().map(|name| Machine::start(home, name, names, DISK_MIB)).collect();
+    let everybody = [names, &[STRANGER]].concat();
+    let start = |name: &&str| Machine::start(home, name, &everybody, DISK_MIB);
+    let machines = names.iter().map(start).collect::<Result<Vec<Machine>, String>>()?;
+    let stranger = start(&STRANGER)?;
     println!(
         "{:7.1} s  {} machines are up: {}",
         begin.elapsed().as_secs_f64(),
-        names.len(),
-        names.join(", ")
+        everybody.len(),
+        everybody.join(", ")
     );
     let mut fleet = Fleet {
-        machines: machines?,
+        machines,
+        stranger,
+        join: String::new(),
         daemon: args.daemon.clone(),
         tracker: args.tracker.clone(),
         upgrade: args.upgrade.clone(),
@@ -74,7 +87,7 @@ pub(crate) fn run(args: &Args, home: &Path) -> Result<(), String> {
         let begin = Instant::now();
         let done = step(&mut fleet);
         if done.is_err() {
-            fleet.machines.iter().for_each(tell);
+            fleet.machines.iter().chain([&fleet.stranger]).for_each(tell);
         }
         done.map_err(|error| format!("{name}: {error}"))?;
         println!("{:7.1} s  {name}", begin.elapsed().as_secs_f64());
@@ -84,9 +97,13 @@ pub(crate) fn run(args: &Args, home: &Path) -> Result<(), String> {
 }
 
 /// Warnings that the scenario causes on every machine.
-const EXPECTED: [&str; 1] = [
+const EXPECTED: [&str; 3] = [
     // The tracker was restarted, or is not up yet when a machine has just booted.
     "cannot be used, trying again",
+    // When the fleet was closed: members before they had joined, the stranger, and whom was revoked; at the tracker …
+    "a caller is refused",
+    // … and at the peers.
+    "a caller was refused",
 ];
 
 /// Warnings that it causes on the machine with the full disk.

@@ -36,7 +36,7 @@ pub(super) fn install(fleet: &mut Fleet) -> Result<(), String> {
     is_ready(fleet.tracker(), "tt-tracker.service", "connections 0")
 }
 
-fn install_one(machine: &Machine, package: &std::path::Path) -> Result<(), String> {
+pub(super) fn install_one(machine: &Machine, package: &std::path::Path) -> Result<(), String> {
     machine.put(package, "/root/package.deb")?;
     machine.sh("dpkg --install /root/package.deb 2>&1").map(drop)
 }
@@ -133,7 +133,10 @@ pub(super) fn upgrade(fleet: &mut Fleet) -> Result<(), String> {
 pub(super) fn purge(fleet: &mut Fleet) -> Result<(), String> {
     let (tracker, machine) = (fleet.tracker(), fleet.last());
     tracker.sh("dpkg --purge tinytorrent-tracker 2>&1 && systemctl is-active ttd.service")?;
-    machine.sh("dpkg --purge tinytorrent 2>&1")?;
+    // The fleet's authority is worth more than a tidy directory.
+    tracker.sh("test -s /var/lib/tt-tracker/ca/ca.key")?;
+    machine.sh("test -s /var/lib/ttd/identity/identity.pem && dpkg --purge tinytorrent 2>&1")?;
+    machine.sh("test ! -e /var/lib/ttd")?;
     // the folder itself is a mount of this test
     let left = machine.sh("find /etc /run /usr /var/lib/tinytorrent* -mindepth 1 \
         \\( -name '*ttd*' -o -name '*ttctl*' -o -name '*tinytorrent*' -o -path '/var/lib/tinytorrent/*' \\) \
