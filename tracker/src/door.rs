@@ -11,10 +11,11 @@ use shared::host::guard::{Guest, while_welcome};
 use shared::host::handshakes::Handshakes;
 use shared::host::refused::{Counts, Refused};
 use shared::identity::Role;
-use shared::rpc::tls::Secured;
+use shared::rpc::tls::{Refusal, Secured};
 use shared::rpc::wire::{LinkEnd, Sideband};
 use shared::tls_mode::TlsMode;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
@@ -121,6 +122,12 @@ impl Door {
         self.refused.counts()
     }
 
+    /// Notes a stranger that asked for something else than a certificate, and got nothing.
+    fn overreached(&self, stranger: &Stranger) {
+        let why = if stranger.is_encrypted { Refusal::NoCertificate } else { Refusal::Plain };
+        self.refused.caller(stranger.caller, &why);
+    }
+
     fn lets_strangers_in(&self) -> bool {
         self.allowed.read().unwrap_or_else(PoisonError::into_inner).strangers
     }
@@ -133,6 +140,30 @@ pub(crate) struct Entered<S> {
     pub(crate) connection: Secured<S>,
     /// Whether it has no certificate where one is required, and was let in only to ask for one.
     pub(crate) is_stranger: bool,
+}
+
+/// A caller without a certificate where one is required. It was let in only to ask for one.
+#[derive(Debug)]
+pub(crate) struct Stranger {
+    door: Arc<Door>,
+    caller: IpAddr,
+    is_encrypted: bool,
+    /// Whether it has asked for something else. It counts as refused once.
+    has_overreached: AtomicBool,
+}
+
+impl Stranger {
+    /// One that came in by this door.
+    pub(crate) fn new(door: Arc<Door>, caller: IpAddr, is_encrypted: bool) -> Stranger {
+        Stranger { door, caller, is_encrypted, has_overreached: AtomicBool::new(false) }
+    }
+
+    /// Notes that it asks for something else than a certificate.
+    pub(crate) fn overreaches(&self) {
+        if !self.has_overreached.swap(true, Ordering::Relaxed) {
+            self.door.overreached(self);
+        }
+    }
 }
 
 /// Where the configuration says that the certificate files are.

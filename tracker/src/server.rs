@@ -1,6 +1,6 @@
 //! Accepts connections, and ends them.
 
-use crate::door::{Door, Entered, places};
+use crate::door::{Door, Entered, Stranger, places};
 use crate::enrol::Enrolment;
 use crate::memory::{RegistryLimits, Size};
 use crate::pool::{ConnectionPlace, ConnectionPool};
@@ -235,8 +235,9 @@ impl Visit {
         let hello_timeout = options.hello_timeout.saturating_sub(begun.elapsed());
         let options = ServerOptions { hello_timeout, ..options };
         let is_encrypted = connection.is_encrypted();
-        let caller =
-            Caller { asker: peer.ip(), own, node: connection.who().cloned(), is_stranger, is_encrypted };
+        let stranger = is_stranger.then(|| Stranger::new(door.clone(), peer.ip(), is_encrypted));
+        let node = connection.who().cloned();
+        let caller = Caller { asker: peer.ip(), own, node, stranger, is_encrypted };
         let service = TrackerConnection::new(state, place, greeted, caller);
         let guest = Guest::of(&connection);
         let serving = wire::serve(connection, options, service.serve());

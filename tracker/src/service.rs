@@ -3,6 +3,7 @@
 use crate::allowed;
 use crate::call_rate::{CALL, CallRate, HASHES, OFFER, PAGE, PASSED, WALKED};
 use crate::diary::{Published, error, log_publish, log_unpublish};
+use crate::door::Stranger;
 use crate::enrol::Asker;
 use crate::lines::Lines;
 use crate::memory::{Refusal, Registry, Who, known_as, seen_from};
@@ -37,8 +38,8 @@ pub(crate) struct Caller {
     pub(crate) own: IpAddr,
     /// Whose certificate it showed.
     pub(crate) node: Option<Node>,
-    /// Whether it was let in without a certificate only to ask for one.
-    pub(crate) is_stranger: bool,
+    /// Set if it was let in without a certificate only to ask for one.
+    pub(crate) stranger: Option<Stranger>,
     /// Whether nobody else can read the connection.
     pub(crate) is_encrypted: bool,
 }
@@ -61,8 +62,8 @@ struct Inner {
     own: IpAddr,
     /// Who the caller is by its certificate; `None` for a caller without one.
     node: Option<Node>,
-    /// Whether it was let in without a certificate only to ask for one.
-    is_stranger: bool,
+    /// Set if it was let in without a certificate only to ask for one.
+    stranger: Option<Stranger>,
     is_encrypted: bool,
     /// Set by hello; `None` inside for a caller that only asks questions.
     who: OnceLock<Option<Who>>,
@@ -77,7 +78,7 @@ impl TrackerConnection {
         greeted: Greeted,
         caller: Caller,
     ) -> TrackerConnection {
-        let Caller { asker, own, node, is_stranger, is_encrypted } = caller;
+        let Caller { asker, own, node, stranger, is_encrypted } = caller;
         TrackerConnection(Arc::new(Inner {
             state,
             place,
@@ -87,7 +88,7 @@ impl TrackerConnection {
             asker,
             own,
             node,
-            is_stranger,
+            stranger,
             is_encrypted,
             who: OnceLock::new(),
             publishing: Mutex::default(),
@@ -105,7 +106,7 @@ impl TrackerConnection {
 
     /// Whether the caller has no certificate, and was let in only to ask for one. Every other call is refused.
     fn is_stranger(&self) -> bool {
-        self.0.is_stranger
+        self.0.stranger.is_some()
     }
 
     /// Waits for the turn of a call that a stranger may not make.
@@ -115,8 +116,11 @@ impl TrackerConnection {
         Ok(())
     }
 
+    /// Refuses what a stranger may not do, and notes that it tried.
     fn check_member(&self) -> Result<(), TrackerError> {
-        if self.is_stranger() { Err(TrackerError::NoCertificate) } else { Ok(()) }
+        let Some(stranger) = &self.0.stranger else { return Ok(()) };
+        stranger.overreaches();
+        Err(TrackerError::NoCertificate)
     }
 
     /// Refuses to publish a name, or to take it back.
@@ -151,10 +155,12 @@ impl TrackerConnection {
         if hello.version != PROTOCOL_VERSION {
             return Err(TrackerError::Version(WrongVersion { ours: PROTOCOL_VERSION }));
         }
+        if hello.peer.is_some() {
+            self.check_member()?;
+        }
         let malformed = |what: &str| TrackerError::Malformed(what.to_owned());
         let who = match hello.peer {
             None => None,
-            Some(_) if self.is_stranger() => return Err(TrackerError::NoCertificate),
             Some(peer) if peer.listen_port == 0 => return Err(malformed("the listening port is 0")),
             Some(peer) if peer.zone.len() > ZONE_BYTES_MAX => {
                 return Err(malformed("the zone is too long"));
@@ -181,13 +187,13 @@ impl TrackerConnection {
             )));
         }
         self.0.who.set(who).map_err(|_| malformed("hello was sent twice"))?;
-        let of_your_node = match (self.peer(), &self.0.node) {
-            (Ok(who), _) => {
+        let of_your_node = match (self.0.who.get().and_then(Option::as_ref), &self.0.node) {
+            (Some(who), _) => {
                 registry.arrive(who);
                 0
             }
-            (Err(_), Some(node)) => registry.connected_as(&node.name),
-            (Err(_), None) => 0,
+            (None, Some(node)) => registry.connected_as(&node.name),
+            (None, None) => 0,
         };
         drop(registry);
         Ok(TrackerWelcome {
@@ -487,6 +493,9 @@ impl Tracker for TrackerConnection {
     }
 
     async fn revoked(self, _: Context, ask: RevokedAsk) -> Result<RevokedPage, TrackerError> {
+        if self.is_stranger() {
+            return Err(TrackerError::NoCertificate); // whoever has just joined asks
+        }
         self.turn(PAGE).await?;
         Ok(self.0.state.enrolment().revoked(ask))
     }

@@ -224,7 +224,9 @@ fn renewals_while_a_transfer_runs(lasts: Duration) -> usize {
     let bytes = content(9520, usize::try_from(lasts.as_secs()).unwrap() * 1_000_000);
     a.share_bytes("app", &bytes);
     let begin = Instant::now();
-    b.ok(&["get", "app", "--timeout", &format!("{}s", lasts.as_secs() * 2)]);
+    let mut getting = b.ctl_in_background(&["get", "app"]);
+    let ended = getting.wait(lasts * 2).unwrap_or_else(|| panic!("it lasts too long: {}", getting.log()));
+    assert!(ended.success(), "{}", getting.log());
     b.check_file("app", &bytes);
     assert!(begin.elapsed() > lasts * 9 / 10, "it lasted {:?}", begin.elapsed());
     assert_eq!(identity(&a)["fault"], Value::Null);

@@ -4,9 +4,9 @@
 use cluster::document::Section;
 use cluster::files::{MIB, content, sha256};
 use cluster::hostile::Asker;
-use cluster::openssl::{Called, Credential, OpensslCa, Server, Wanted, call};
+use cluster::openssl::{self, Called, Credential, OpensslCa, Server, Wanted, call};
 use cluster::ports::free_port;
-use cluster::{CAP, Daemon, Tracker, wait_until};
+use cluster::{Authority, CAP, Daemon, Tracker, wait_until};
 use shared::id::{ListDigest, PeerId, SwarmKey};
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -176,6 +176,45 @@ fn strangers_with_stock_openssl_are_refused_counted_and_named_once_by_tracker_an
     }
     // Members go on.
     fleet.member("web-2").get("app", &bytes);
+}
+
+/// A tracker that admits machines lets strangers in to ask for that. They get nothing else.
+#[test]
+fn strangers_at_a_tracker_that_admits_machines_are_counted_and_named_once_if_they_ask_for_more() {
+    if openssl::is_missing() {
+        return;
+    }
+    let (authority, mut tracker) = (Authority::new(), Tracker::start());
+    tracker.configure(&format!("{}ca = \"{}\"\n", authority.tracker("require"), authority.dir().display()));
+    let made = authority.ok(&["token", "--json"]).stdout;
+    let made: serde_json::Value = serde_json::from_str(&made).unwrap();
+    let token = made["token"].as_str().unwrap();
+    let a = Daemon::start_on(Ipv4Addr::LOCALHOST.into(), &[]);
+    a.ok(&["join", token, "--tracker", &tracker.url(), "--node", "web-1"]);
+    let bytes = content(9702, MIB);
+    a.share_bytes("app", &bytes);
+    let refusals = |log: &str, why: &str| log.matches(&format!("a caller is refused: {why}")).count();
+    let whys = ["it shows no certificate", "it speaks no TLS"];
+    assert!(whys.iter().all(|why| refusals(&tracker.log(), why) == 0), "who joins is no stranger");
+
+    let key = SwarmKey { resource: sha256(&bytes).parse().unwrap(), digest: ListDigest([1; 32]) };
+    let asks = Asker::announcing_frames(PeerId([7; 16]), 1000, key);
+    for count in 1..=2 {
+        // It is told why, and no more.
+        let Called { said, about } = call(tracker.addr(), None, &[], &asks);
+        assert!((1..50).contains(&said.len()), "{said:?}\n{about}");
+        let mut plain = Asker::dial(tracker.addr());
+        plain.write(&asks).unwrap();
+        assert!(plain.answer().unwrap().len() < 50 && plain.read_to_end());
+        for why in whys {
+            wait_until(why, CAP, || refusals(&tracker.log(), why) == count);
+        }
+    }
+    let log = tracker.log();
+    let warned = log.lines().filter(|line| line.contains("WARN") && line.contains("a caller is refused"));
+    assert_eq!(warned.count(), 2, "{log}");
+    let listed = a.ok(&["tracker", "peers", "app"]).stdout;
+    assert!(listed.contains("web-1") && !listed.contains(":1000"), "{listed}");
 }
 
 #[test]
