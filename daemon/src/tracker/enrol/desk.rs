@@ -8,7 +8,7 @@ use shared::identity::Role;
 use shared::rpc::PROTOCOL_VERSION;
 use shared::rpc::control::{ControlError, ErrorKind};
 use shared::rpc::tls::{Authorities, CertificateFault, Dialing, Refusal, Revoked, Setup, dial};
-use shared::rpc::tracker::{NotEnrolled, TrackerCaller, TrackerHello};
+use shared::rpc::tracker::{Der, NotEnrolled, TrackerCaller, TrackerHello};
 use shared::rpc::wire::{self, CallError, ClientOptions, LinkEnd, Sideband};
 use shared::tls_mode::TlsMode;
 use shared::url::TrackerUrl;
@@ -115,6 +115,11 @@ impl Desk {
             Err(error) => Err(unreachable(&self.url, &error.to_string())),
         }
     }
+}
+
+/// Certificates as plain bytes.
+pub(super) fn bytes(certificates: Vec<Der>) -> Vec<Vec<u8>> {
+    certificates.into_iter().map(Vec::from).collect()
 }
 
 fn troubled(url: &TrackerUrl, trouble: &Trouble) -> ControlError {

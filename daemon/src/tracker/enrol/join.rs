@@ -1,6 +1,6 @@
 //! Joins a fleet: from a token to a certificate in use.
 
-use super::desk::Desk;
+use super::desk::{Desk, bytes};
 use super::revocations::fetch;
 use crate::identity::{self, CLOCKS_DIFFER_S_MAX, Kept, Key, Known, Membership, node_of_host, pem, pin};
 use crate::inbox::{Context, store_error};
@@ -158,11 +158,6 @@ async fn ask(
     let list = fetch(&desk.caller, 0).await.ok().flatten();
     let mode = mode.map_or(TlsMode::Require, TlsMode::from);
     Ok((kept, Joined { tracker: url.clone(), mode }, list))
-}
-
-/// Certificates as plain bytes.
-pub(super) fn bytes(certificates: Vec<Der>) -> Vec<Vec<u8>> {
-    certificates.into_iter().map(Vec::from).collect()
 }
 
 fn refused(message: String, hint: &str) -> ControlError {

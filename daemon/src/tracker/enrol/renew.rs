@@ -1,7 +1,6 @@
 //! Renews this machine's certificate when it is time, for as long as the daemon runs.
 
-use super::desk::Desk;
-use super::join::bytes;
+use super::desk::{Desk, bytes};
 use crate::entropy;
 use crate::identity::{self, Key, Known, Schedule, Trouble, pem};
 use crate::inbox::{Context, store_error};

@@ -1,7 +1,7 @@
 //! Fetches the list of revoked certificates from a tracker, again and again, over the connection that announces, and asks
 //! which authorities the tracker has.
 
-use super::join::bytes;
+use super::desk::bytes;
 use crate::entropy;
 use crate::identity::{Known, Membership, NotKept};
 use crate::inbox::Context;

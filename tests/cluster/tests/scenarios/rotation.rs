@@ -1,7 +1,7 @@
 //! A live fleet is closed, and then gets another authority, while a transfer runs.
 
 use cluster::files::{MIB, content};
-use cluster::{Authority, CAP, Daemon, Status, Tracker, wait_until};
+use cluster::{Authority, CAP, Daemon, Tracker, wait_until};
 use serde_json::Value;
 use std::fs;
 use std::time::Duration;
@@ -46,6 +46,21 @@ fn set_mode(machine: &mut Daemon, mode: &str) {
     wait_until(&format!("its mode is {mode}"), CAP, || identity(machine)["tls"] == mode);
 }
 
+/// Waits until a transfer has come further.
+fn goes_on(machine: &Daemon) {
+    let had = machine.status("app").map_or(0, |status| status.number("chunks_have"));
+    machine.wait_status("app", "going on", |status| status.number("chunks_have") > had);
+}
+
+/// A machine whose files came by hand, and which does not follow by itself.
+fn ghost(authority: &Authority, tracker: &Tracker) -> Daemon {
+    let config = authority.daemon("ghost", "require").replace("ca/ca.pem", "old.pem");
+    fs::copy(authority.certificates(), authority.dir().with_file_name("old.pem")).unwrap();
+    let ghost = Daemon::start_configured(tracker, &config);
+    ghost.ok(&["tracker", "list"]);
+    ghost
+}
+
 #[test]
 fn a_live_fleet_is_closed_and_gets_another_authority_and_no_transfer_fails() {
     let (authority, mut tracker) = (Authority::new(), Tracker::start());
@@ -55,11 +70,6 @@ fn a_live_fleet_is_closed_and_gets_another_authority_and_no_transfer_fails() {
     let bytes = content(9530, 250 * MIB);
     a.share_bytes("app", &bytes);
     let mut getting = b.ctl_in_background(&["get", "app"]);
-    let goes_on = |b: &Daemon| {
-        let had = b.status("app").map_or(0, |status| status.number("chunks_have"));
-        let has_more = |status: &Status| status.number("chunks_have") > had;
-        b.wait_status("app", "going on", has_more);
-    };
     goes_on(&b);
 
     // Off, prefer, require.
@@ -75,12 +85,7 @@ fn a_live_fleet_is_closed_and_gets_another_authority_and_no_transfer_fails() {
     goes_on(&b);
     let old = trusts(&a);
 
-    // A machine whose files came by hand does not follow by itself.
-    let ghost = authority.daemon("ghost", "require").replace("ca/ca.pem", "old.pem");
-    fs::copy(authority.certificates(), authority.dir().with_file_name("old.pem")).unwrap();
-    let ghost = Daemon::start_configured(&tracker, &ghost);
-    ghost.ok(&["tracker", "list"]);
-
+    let ghost = ghost(&authority, &tracker);
     assert_eq!(rotation(&authority)["step"], "announced");
     let both = |machine: &Daemon| trusts(machine).len() == 2;
     wait_until("the machines trust both", HEARD_WITHIN, || both(&a) && both(&b));
