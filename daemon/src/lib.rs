@@ -44,4 +44,6 @@ mod watchdog;
 mod whole;
 
 #[cfg(feature = "fuzz")]
+pub use identity::check_list as check_revoked_lists;
+#[cfg(feature = "fuzz")]
 pub use store::fuzz;

@@ -21,6 +21,8 @@ mod tests;
 pub use answer::{CLOCKS_DIFFER_S_MAX, Kept, check, node_of_host, pem, pin};
 pub use follow::follow;
 pub use key::Key;
+#[cfg(feature = "fuzz")]
+pub use list::check as check_list;
 pub use membership::{Known, Membership, NotKept, Trouble};
 pub use report::report;
 pub use schedule::Schedule;

@@ -1,6 +1,7 @@
 //! What each target does with its bytes. A target panics when something is wrong, else it returns.
 
 mod config;
+mod credentials;
 mod files;
 mod frames;
 mod machine;
@@ -47,6 +48,7 @@ pub const ALL: &[Target] = &[
     target("have_file", 2 * MIB, files::have_file),
     target("start", MIB, files::start),
     target("certificates", 2 * MIB, files::certificates),
+    target("credentials", 2 * MIB, credentials::credentials),
     target("daemon_config", MIB, config::daemon),
     target("tracker_config", MIB, config::tracker),
     target("config_tables", MIB, config::tables),
