@@ -12,6 +12,7 @@ pub mod chunk;
 pub mod credit;
 pub mod date;
 pub mod der;
+pub mod expiry;
 pub mod have;
 pub mod hostname;
 pub mod id;

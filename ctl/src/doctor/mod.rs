@@ -18,7 +18,9 @@ use shared::host::clock::time_of_day;
 use shared::host::config::{ConfigError, DaemonConfig, Files};
 use shared::host::environment;
 use shared::host::paths::Places;
-use shared::rpc::control::{ErrorKind, Examined, ResourceStatus, State, TlsState};
+use shared::rpc::control::{
+    ErrorKind, Examined, IdentityOrigin, IdentityReport, ResourceStatus, State, TlsState,
+};
 use shared::tls_mode::TlsMode;
 use std::path::Path;
 
@@ -95,6 +97,7 @@ async fn with_daemon(daemon: &Daemon, findings: &mut Findings) -> Result<(), Err
     check_resources(&resources, findings);
     descriptors(&examined, findings);
     tls(&overview.tls, time_of_day().as_secs(), findings);
+    membership(&daemon.caller.identity(CALL_TIMEOUT).await??, &overview.tls, findings);
     machine::listens(info.listen, findings).await;
     trackers::check(daemon, findings).await;
     Ok(())
@@ -184,6 +187,30 @@ fn tls(state: &TlsState, now: u64, findings: &mut Findings) {
         (None, Some(_)) => (Verdict::Ok, None),
     };
     findings.add("tls", verdict, state.line.clone(), hint.map(str::to_owned));
+}
+
+/// What only ttd knows of the certificate: that it cannot be renewed, and that the authority ends soon. What is wrong with
+/// the files is said by `tls` already.
+fn membership(report: &IdentityReport, state: &TlsState, findings: &mut Findings) {
+    let counts =
+        report.certificate.as_ref().is_some_and(|certificate| certificate.not_after_s >= report.now_s);
+    match (&report.fault, &report.hint) {
+        _ if report.origin == IdentityOrigin::None || state.mode == TlsMode::Off => {}
+        (Some(fault), _) if state.fault.as_ref() == Some(fault) => {}
+        (Some(fault), hint) => {
+            let verdict = if counts { Verdict::Warning } else { Verdict::Failure };
+            findings.add("identity", verdict, fault.clone(), hint.clone());
+        }
+        (None, Some(hint)) => {
+            let (said, what) = hint.split_once("; ").unwrap_or((hint, ""));
+            let what = Some(what.to_owned()).filter(|what| !what.is_empty());
+            findings.add("identity", Verdict::Warning, said.to_owned(), what);
+        }
+        (None, None) => {
+            let renewal = if report.renewal_s.is_some() { ", which ttd renews" } else { "" };
+            findings.ok("identity", format!("a certificate of the fleet's authority{renewal}"));
+        }
+    }
 }
 
 fn descriptors(examined: &Examined, findings: &mut Findings) {

@@ -28,6 +28,8 @@ pub struct Known {
     pub certificate: Option<Certificate>,
     /// The authorities in use.
     pub authorities: Vec<CertificateDer<'static>>,
+    /// The end of the one of them that lives longest, in seconds since 1970.
+    pub authority_end: Option<u64>,
     /// The number of the list of revoked certificates that is kept here; 0 for none.
     pub list: u64,
     /// Why what was joined cannot be read.
@@ -269,7 +271,9 @@ impl Membership {
         // A machine that joined a fleet does not speak without TLS because a file is damaged.
         let mode = fault.as_ref().map(|_| TlsMode::Require).or(joined.as_ref().map(|joined| joined.mode));
         let without_list = settle(&configured, mode, own.as_ref(), false);
-        let authorities = authorities(without_list.places.authorities.as_deref());
+        let read = authorities(without_list.places.authorities.as_deref());
+        let authority_end = read.as_ref().and_then(Authorities::not_after);
+        let authorities = read.map(|read| read.certificates().to_vec()).unwrap_or_default();
         let kept = self.credentials.get().and_then(|credentials| credentials.revoked().ok().flatten());
         let list = kept.and_then(|kept| list::check(&kept, &authorities).ok()).unwrap_or(0);
         let settled = settle(&configured, mode, own.as_ref(), list > 0);
@@ -279,6 +283,7 @@ impl Membership {
             joined,
             certificate,
             authorities,
+            authority_end,
             list,
             fault,
             trouble: None,
@@ -306,10 +311,9 @@ fn certificate(path: &Path) -> Option<Certificate> {
     Some(Certificate { node, not_before, not_after })
 }
 
-/// The certificates in a file; none if they cannot be used.
-fn authorities(path: Option<&Path>) -> Vec<CertificateDer<'static>> {
-    let read = path.and_then(read).and_then(|bytes| Authorities::read(&bytes).ok());
-    read.map(|read| read.certificates().to_vec()).unwrap_or_default()
+/// The authorities in a file; `None` if they cannot be used.
+fn authorities(path: Option<&Path>) -> Option<Authorities> {
+    path.and_then(read).and_then(|bytes| Authorities::read(&bytes).ok())
 }
 
 /// The bytes of a regular file, one more than certificates may have at most.

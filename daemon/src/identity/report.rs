@@ -1,6 +1,7 @@
 //! What `ttctl identity` is told. It is pure.
 
 use super::membership::Known;
+use shared::expiry::{authority_ends, nearness};
 use shared::rpc::control::{Certificate, IdentityOrigin, IdentityReport, ModeOrigin};
 use shared::tls_mode::TlsMode;
 
@@ -19,7 +20,10 @@ pub fn report(known: &Known, in_the_way: Option<&str>, now: u64) -> IdentityRepo
         (None, _) => ModeOrigin::Default,
     };
     let joined = known.joined.as_ref().filter(|_| origin == IdentityOrigin::Joined);
-    let (fault, hint) = fault(known, origin, in_the_way);
+    let (fault, hint) = match fault(known, origin, in_the_way) {
+        (None, None) => (None, end_of_authority(known, now)),
+        said => said,
+    };
     IdentityReport {
         origin,
         mode: known.settled.mode,
@@ -80,6 +84,13 @@ fn fault(
     }
 }
 
+/// That the authority ends soon, if it does.
+fn end_of_authority(known: &Known, now: u64) -> Option<String> {
+    let end = known.authority_end.filter(|&end| nearness(end, now).is_some())?;
+    let (said, hint) = authority_ends(end, now);
+    Some(format!("{said}; {hint}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::membership::Trouble;
@@ -118,6 +129,17 @@ mod tests {
         assert_eq!((told.fault.as_deref(), told.hint.as_deref()), (Some(both), Some("join anew")));
         let told = report(&known, None, 7);
         assert_eq!(told.fault.as_deref(), Some("tt://hub: it was revoked"));
+    }
+
+    #[test]
+    fn an_authority_that_ends_soon_is_a_hint_and_no_fault() {
+        let at = |end: u64| Known { authority_end: Some(end), ..joined(TlsMode::Require) };
+        let day = 24 * 3600;
+        assert_eq!(report(&at(31 * day + 7), None, 7).hint, None);
+        let told = report(&at(29 * day + 7), None, 7);
+        assert_eq!(told.fault, None);
+        assert!(told.hint.as_ref().unwrap().contains("in 29 days; before that, run `ttctl ca rotate`"));
+        assert_eq!(report(&at(9), Some("it is broken"), 7).fault.as_deref(), Some("it is broken"));
     }
 
     #[test]

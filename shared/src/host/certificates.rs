@@ -95,6 +95,8 @@ impl Stamp {
 struct Usable {
     setup: Arc<Setup>,
     not_after: u64,
+    /// The end of the last of the authorities.
+    authority_end: Option<u64>,
 }
 
 /// The files of this machine, and what is usable of them.
@@ -166,6 +168,11 @@ impl Certificates {
         self.usable.as_ref().map(|usable| usable.not_after)
     }
 
+    /// The end of the life of the authority that lives longest, in seconds since 1970; `None` without a usable setup.
+    pub fn authority_end(&self) -> Option<u64> {
+        self.usable.as_ref().and_then(|usable| usable.authority_end)
+    }
+
     /// What is wrong with the files as they are now.
     pub fn unusable(&self) -> Option<&Arc<Unusable>> {
         self.unusable.as_ref()
@@ -215,7 +222,8 @@ fn read(places: &Places, now: u64) -> Result<Usable, Unusable> {
         };
         fault(path)(why)
     })?;
-    Ok(Usable { setup: Arc::new(setup), not_after: identity.not_after })
+    let authority_end = authorities.not_after();
+    Ok(Usable { setup: Arc::new(setup), not_after: identity.not_after, authority_end })
 }
 
 fn named<'a>(path: &'a Option<PathBuf>, key: &'static str) -> Result<&'a Path, Unusable> {

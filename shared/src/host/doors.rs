@@ -6,6 +6,7 @@
 
 use super::certificates::{Certificates, DailyReports, Places};
 use super::clock::time_of_day;
+use crate::expiry::{Nearness, authority_ends, nearness};
 use crate::identity::Role;
 use crate::rpc::tls::{Accepting, Dialing, Setup};
 use crate::tls_mode::TlsMode;
@@ -85,6 +86,7 @@ impl Keeper {
             certificates: Certificates::new(places.clone()),
             places,
             reports: DailyReports::default(),
+            told: None,
             begun: Instant::now(),
         };
         let (publish, doors) = watch::channel(Arc::new(watching.look()));
@@ -118,6 +120,8 @@ struct Watching {
     places: Places,
     certificates: Certificates,
     reports: DailyReports,
+    /// The end of the authority that was told last, and how near it was.
+    told: Option<(u64, Nearness)>,
     begun: Instant,
 }
 
@@ -163,6 +167,7 @@ impl Watching {
                 "this machine's certificate cannot be used: {fault}"
             );
         }
+        self.tell_end_of_authority(now);
         let line = self.certificates.line(now);
         Doors {
             mode: self.mode,
@@ -171,6 +176,19 @@ impl Watching {
             fault: fault.map(Into::into),
             line: format!("tls = \"{}\"; {line}", self.mode).into(),
         }
+    }
+}
+
+impl Watching {
+    /// Logs that the authority ends soon: 30, 7 and 1 days before, and when it has ended.
+    fn tell_end_of_authority(&mut self, now: u64) {
+        let Some(end) = self.certificates.authority_end() else { return };
+        let near = nearness(end, now).map(|near| (end, near));
+        if near.is_some() && near != self.told {
+            let (said, hint) = authority_ends(end, now);
+            tracing::warn!(hint, "{said}");
+        }
+        self.told = near;
     }
 }
 

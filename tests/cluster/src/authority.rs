@@ -14,8 +14,14 @@ impl Authority {
     /// Makes one, with a certificate for its tracker.
     #[track_caller]
     pub fn new() -> Authority {
+        Authority::with_life("3650 d")
+    }
+
+    /// Makes one that lives this long.
+    #[track_caller]
+    pub fn with_life(life: &str) -> Authority {
         let authority = Authority { home: tempfile::tempdir().expect("a temporary folder") };
-        authority.ok(&["init", "--node", "hub", "--no-config"]);
+        authority.ok(&["init", "--node", "hub", "--no-config", "--life", life]);
         authority
     }
 

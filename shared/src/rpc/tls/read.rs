@@ -110,6 +110,11 @@ impl Authorities {
         &self.0
     }
 
+    /// The last second in which one of them counts, since 1970: the latest of their ends. `None` if none can be told.
+    pub fn not_after(&self) -> Option<u64> {
+        self.0.iter().filter_map(|certificate| life(certificate).ok()).map(|(_, end)| end).max()
+    }
+
     /// What webpki needs of them.
     pub(super) fn anchors(&self) -> Result<Vec<TrustAnchor<'_>>, FileFault> {
         let anchor = |(index, certificate)| {

@@ -12,6 +12,7 @@ mod crash;
 mod damaged;
 mod disk;
 mod events;
+mod expiry;
 mod faults;
 mod files;
 mod fleet;
