@@ -26,6 +26,13 @@ impl Clock {
         fs::write(&next, format!("{hours:+}h\n")).expect("a file of the test's own");
         fs::rename(&next, &self.file).expect("it is replaced at once");
     }
+
+    /// What `env` gives a program whose clock is `hours` hours ahead of the machine's, whatever this one says.
+    pub fn another(&self, hours: i32) -> String {
+        let file = self.file.with_extension("another");
+        fs::write(&file, format!("{hours:+}h\n")).expect("a file of the test's own");
+        format!("FAKETIME_TIMESTAMP_FILE={}", file.display())
+    }
 }
 
 /// Runs the calling test once more with a clock of its own, and returns the clock inside that run. Returns `None`

@@ -1,5 +1,6 @@
 //! Scenarios of machines that become members of a closed fleet.
 
+use cluster::clock::own_clock;
 use cluster::files::{MIB, content};
 use cluster::{Authority, CAP, Daemon, Tracker, wait_for, wait_until};
 use serde_json::Value;
@@ -132,6 +133,23 @@ fn machines_join_with_a_token_and_exchange_files_where_tls_is_required() {
     {
         assert!(!said.contains(secret(&token)) && !said.contains("PRIVATE KEY"), "{who}: {said}");
     }
+}
+
+#[test]
+fn an_expired_token_and_a_wrong_clock_are_named() {
+    let Some(clock) = own_clock() else { return };
+    let fleet = Fleet::new("");
+    let (short, long) = (fleet.token(&["--life", "2h"]), fleet.token(&["--life", "4h"]));
+    clock.set(3);
+    let (a, url) = (Fleet::machine(), fleet.tracker.url());
+    let expired = a.ctl_code(4, &["join", &short, "--tracker", &url, "--node", "web-1"]);
+    assert!(expired.stderr.contains("the token expired at 20"), "{}", expired.stderr);
+    assert!(expired.stderr.contains("ttctl ca token"), "{}", expired.stderr);
+    let late = Daemon::start_by(&fleet.tracker, &["env", &clock.another(0)]);
+    let wrong = late.ctl_code(4, &["join", &long, "--tracker", &url, "--node", "web-1"]);
+    assert!(wrong.stderr.contains("the clock: this machine's says 20"), "{}", wrong.stderr);
+    assert!(wrong.stderr.contains("set the clock that is wrong"), "{}", wrong.stderr);
+    a.ok(&["join", &long, "--tracker", &url, "--node", "web-1"]);
 }
 
 #[test]
