@@ -37,7 +37,7 @@ pub enum CaCommand {
         override_usage = "ttctl ca revoke [--dir DIR] NODE...\n       ttctl ca revoke [--dir DIR] --token ID..."
     )]
     Revoke(CaRevokeArgs),
-    /// Put a new authority in the place of the present one, while the fleet runs
+    /// Put a new authority in the place of the present one
     #[command(
         override_usage = "ttctl ca rotate [--dir DIR] [--life DURATION] [--anyway]\n       ttctl ca rotate [--dir DIR] --finish [--anyway]"
     )]
