@@ -187,13 +187,11 @@ impl TrackerConnection {
             )));
         }
         self.0.who.set(who).map_err(|_| malformed("hello was sent twice"))?;
-        let of_your_node = match (self.0.who.get().and_then(Option::as_ref), &self.0.node) {
-            (Some(who), _) => {
-                registry.arrive(who);
-                0
-            }
-            (None, Some(node)) => registry.connected_as(&node.name),
-            (None, None) => 0,
+        let peer = self.0.who.get().and_then(Option::as_ref);
+        peer.inspect(|who| registry.arrive(who));
+        let of_your_node = match &self.0.node {
+            Some(node) if peer.is_none() => registry.connected_as(&node.name),
+            _ => 0,
         };
         drop(registry);
         Ok(TrackerWelcome {
