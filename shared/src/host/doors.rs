@@ -177,9 +177,7 @@ impl Watching {
             line: format!("tls = \"{}\"; {line}", self.mode).into(),
         }
     }
-}
 
-impl Watching {
     /// Logs that the authority ends soon: 30, 7 and 1 days before, and when it has ended.
     fn tell_end_of_authority(&mut self, now: u64) {
         let Some(end) = self.certificates.authority_end() else { return };

@@ -49,7 +49,7 @@ const STEPS: [Step; 31] = [
     ("three commands close the fleet", closed::close),
     ("keys are for the services alone", closed::keys),
     ("a stranger gets nothing, and joins", closed::stranger),
-    ("who is revoked is out, whatever is started anew", closed::revoked),
+    ("a revoked machine is out, and stays out over restarts", closed::revoked),
     ("an upgrade keeps who a machine is", closed::upgrade),
     ("the journals have nothing that nobody expected", journals),
 ];
