@@ -32,6 +32,10 @@ impl Driver {
             Ok(begun) => begun,
             Err(error) => return drop(reply.send(Err(error))),
         };
+        if let Err(error) = self.note_beside(task, wanted.manifest.name()) {
+            handle.end(TaskState::Failed(error.clone()));
+            return drop(reply.send(Err(error)));
+        }
         let manifest = &wanted.manifest;
         let user = wanted.by.as_ref().map(tracing::field::display);
         tracing::info!(name = %manifest.name(), id = %manifest.key(), user,
@@ -65,6 +69,12 @@ impl Driver {
 
     /// Handles the result of such a comparison. A right file is adopted even if nobody waits any more.
     pub(super) fn compared(&mut self, task: TaskId, wanted: Wanted, checked: io::Result<CheckedFile>) {
+        let name = wanted.manifest.name().clone();
+        self.adopt_compared(task, wanted, checked);
+        self.end_notes(task, &name);
+    }
+
+    fn adopt_compared(&mut self, task: TaskId, wanted: Wanted, checked: io::Result<CheckedFile>) {
         let handle = self.tasks.get(task).cloned();
         if matches!(&checked, Err(error) if error.kind() == io::ErrorKind::NotFound) {
             // It is gone: nothing is in the way now.
@@ -133,7 +143,7 @@ impl Driver {
             Ok(false) => {}
             Err(error) => {
                 if tree.is_some() {
-                    self.forget_noted(key);
+                    self.forget_found(key);
                 }
                 return Err(error);
             }

@@ -60,16 +60,16 @@ impl Driver {
             Err(error) => {
                 // Dropping the import deletes its file, which blocks as long as the shared directory does.
                 jobs::detach(move || drop(import));
-                self.end_failed(task, request, Err(error.clone()));
+                self.end_failed(task, request, error.clone());
                 return Err(error);
             }
         };
         self.tasks.promise(task, 0); // all bytes are written
         let key = import.key();
-        let alone = self.share_alone(task, &request);
+        let alone = self.note_alone(task, &request);
         if let Err(error) = alone.and_then(|()| self.must_be_only_name(&request, key)) {
             jobs::detach(move || drop(import));
-            self.end_failed(task, &request, Err(error.clone()));
+            self.end_failed(task, &request, error.clone());
             return Err(error);
         }
         let present = self.library.key_of(&request.name).filter(|present| present.resource == key.resource);
@@ -121,7 +121,7 @@ impl Driver {
     pub(super) fn imported(&mut self, task: TaskId, request: &ToShare, imported: Imported) {
         match imported {
             Ok((hashed, identity)) => self.adopt_hashed(task, request, hashed, identity),
-            Err(error) => self.end_failed(task, request, Err(error)),
+            Err(error) => self.end_failed(task, request, error),
         }
     }
 

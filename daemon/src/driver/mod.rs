@@ -49,6 +49,7 @@ mod look_at_place;
 mod lookers;
 mod manage;
 mod naming;
+mod noting;
 mod one_name;
 mod overview;
 mod peers;

@@ -181,7 +181,7 @@ impl Driver {
 
     /// Keeps a command about resources that are not loaded yet; returns one that can be carried out.
     pub(super) fn park(&mut self, command: Command) -> Option<Command> {
-        if self.loading.is_over() || self.is_known(&command) {
+        if !self.must_wait(&command) {
             return Some(command);
         }
         if self.loading.parked.len() >= PARKED_MAX {
@@ -197,6 +197,11 @@ impl Driver {
     pub(super) fn park_share(&mut self, share: HashedShare) {
         self.lookers.hurry(share.hashed.resource);
         self.loading.shares.push(share);
+    }
+
+    /// Whether a command is about something that is not known yet.
+    fn must_wait(&self, command: &Command) -> bool {
+        !self.loading.is_over() && !self.is_known(command) || self.waits_for_stray(command)
     }
 
     /// Whether everything that a command is about is loaded.
@@ -230,18 +235,16 @@ impl Driver {
     }
 
     /// Carries out the commands whose resources are loaded, in the order in which they came.
-    fn unpark(&mut self) {
+    pub(super) fn unpark(&mut self) {
         let shares = std::mem::take(&mut self.loading.shares);
         for HashedShare { task, request, hashed, identity, .. } in shares {
             self.adopt_hashed(task, &request, hashed, identity); // this may keep it once more
         }
-        let is_over = self.loading.is_over();
         let parked = std::mem::take(&mut self.loading.parked);
         for (since, command) in parked {
-            if is_over || self.is_known(&command) {
-                self.command(command);
-            } else {
-                self.loading.parked.push((since, command));
+            match self.must_wait(&command) {
+                true => self.loading.parked.push((since, command)),
+                false => self.command(command),
             }
         }
     }

@@ -96,6 +96,7 @@ impl Driver {
             TaskInput::Cleared { task, request, hashed, other } => {
                 self.cleared(task, &request, hashed, other)
             }
+            TaskInput::Forgotten { task, name, outcome } => self.forgotten(task, &name, outcome),
             TaskInput::Imported { task, request, imported } => self.imported(task, &request, imported),
             TaskInput::Asked { asked, place, here, edited } => self.asked(*asked, place, here, edited),
             TaskInput::Inspected { what, here, changed, edited, reply } => {

@@ -16,7 +16,7 @@ use crate::tracker::{Announcing, NotPublished, TrackerCommand};
 use futures::future::Either;
 use shared::host::clock::now_ms;
 use shared::host::hashing::Hashed;
-use shared::id::{ListDigest, ResourceId, SwarmKey};
+use shared::id::{ResourceId, SwarmKey};
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
 use shared::plain::size;
@@ -41,7 +41,7 @@ impl Driver {
         self.must_have_room_for(&request.name)?;
         let path = self.home.file(&request.name);
         let (id, task) = self.begin_task()?;
-        self.share_alone(id, &request)?;
+        self.note_alone(id, &request)?;
         let (context, home, stop) = (self.context.clone(), self.home.clone(), self.stop.clone());
         let as_asked = request.clone();
         task.progress("waiting to be hashed", 0, 0);
@@ -72,7 +72,7 @@ impl Driver {
     ) {
         let hashed = match hashed {
             Ok(hashed) => hashed,
-            Err(error) => return self.end_failed(task, &request, Err(error)),
+            Err(error) => return self.end_failed(task, &request, error),
         };
         if request.replace {
             return self.cleared(task, &request, hashed, None);
@@ -96,10 +96,7 @@ impl Driver {
     ) {
         match may_have_name(hashed.resource, other.as_ref()) {
             Ok(()) => self.adopt_hashed(task, request, hashed, identity),
-            refused => {
-                self.forget_hashed(request, &hashed);
-                self.end_failed(task, request, refused);
-            }
+            Err(refused) => self.forget_hashed(task, request, &hashed, refused),
         }
     }
 
@@ -115,31 +112,10 @@ impl Driver {
             let (_handle, request) = (self.tasks.get(task).cloned(), request.clone());
             return self.park_share(HashedShare { task, _handle, request, hashed, identity });
         }
-        let outcome = self.adopt(task, request, &hashed, identity);
-        if outcome.is_err() {
-            self.forget_hashed(request, &hashed);
+        match self.adopt(task, request, &hashed, identity) {
+            Ok(()) => self.end_notes(task, &request.name),
+            Err(error) => self.forget_hashed(task, request, &hashed, error),
         }
-        self.end_failed(task, request, outcome);
-    }
-
-    /// Removes what was noted of a directory that is not shared after all.
-    fn forget_hashed(&self, request: &ToShare, hashed: &Hashed) {
-        if request.tree.is_some() {
-            self.forget_noted(SwarmKey { resource: hashed.resource, digest: ListDigest::of(&hashed.hashes) });
-        }
-    }
-
-    /// Removes what was noted of a directory, unless its resource is here.
-    pub(super) fn forget_noted(&self, key: SwarmKey) {
-        if self.library.get(key).is_some() || self.loading.may_have(key.resource) {
-            return;
-        }
-        let slot = self.home.slot(key);
-        jobs::detach(move || {
-            if let Err(error) = slot.forget_tree() {
-                tracing::warn!(%error, "cannot remove what was noted of a directory"); // the next start does
-            }
-        });
     }
 
     /// Adds a hashed file to the library and shares it.
@@ -331,33 +307,6 @@ impl Driver {
             message: format!("no such operation: {}", task.0),
             hint: None,
         })
-    }
-
-    /// Refuses a directory while another share of it is under way: the two would take what they note of it for their own.
-    pub(super) fn share_alone(&mut self, task: TaskId, request: &ToShare) -> Result<(), ControlError> {
-        if request.tree.is_none() {
-            return Ok(());
-        }
-        if self.sharing_trees.contains_key(&request.name) {
-            return Err(ControlError {
-                kind: ErrorKind::Refused,
-                message: format!("{} is being shared already", request.name),
-                hint: Some("try again when that is done".to_owned()),
-            });
-        }
-        self.sharing_trees.insert(request.name.clone(), task);
-        Ok(())
-    }
-
-    /// Ends the work on a share; if it has failed, its task as well.
-    pub(super) fn end_failed(&mut self, task: TaskId, request: &ToShare, outcome: Result<(), ControlError>) {
-        if self.sharing_trees.get(&request.name) == Some(&task) {
-            self.sharing_trees.remove(&request.name);
-        }
-        if let (Err(error), Some(handle)) = (outcome, self.tasks.get(task)) {
-            tracing::warn!(name = %request.name, user = %request.by, %error, "not shared");
-            handle.end(TaskState::Failed(error));
-        }
     }
 }
 

@@ -4,6 +4,7 @@ use super::followers::Followers;
 use super::hashing::Hashing;
 use super::loading::Loading;
 use super::lookers::Lookers;
+use super::noting::Noting;
 use super::reusers::Reusers;
 use crate::entropy;
 use crate::inbox::{Answer, Context, Settings};
@@ -18,7 +19,6 @@ use crate::watch::{Checks, Events, FolderState, Lists, Pace, Slices, Stalls, Str
 use shared::chunk::ChunkIndex;
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
-use shared::rpc::control::TaskId;
 use shared::swarm::{AskId, Event, Machine, PeerAddr, SwarmConfig, Time};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -80,8 +80,8 @@ pub struct Driver {
     /// What was sent to which peer, for the log.
     pub(super) uploads: Uploads,
     pub(super) tasks: Tasks,
-    /// The directories that are being shared, with the task of each. There are at most as many as tasks.
-    pub(super) sharing_trees: BTreeMap<ResourceName, TaskId>,
+    /// The tasks that share or compare what may be a directory. There are at most as many as tasks.
+    pub(super) noting: BTreeMap<ResourceName, Noting>,
     /// Finished files without records.
     pub(super) strays: Strays,
     /// The memory for chunks that were just written and are still to be hashed.
@@ -155,7 +155,7 @@ impl Driver {
             stalls: Stalls::default(),
             uploads: Uploads::new(Instant::now()),
             tasks: Tasks::default(),
-            sharing_trees: BTreeMap::new(),
+            noting: BTreeMap::new(),
             strays: Strays::default(),
             memory: Memory::default(),
             stop,

@@ -17,6 +17,7 @@ use shared::name::ResourceName;
 use shared::wanted::WantedBy;
 use std::io;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 impl Driver {
@@ -42,19 +43,18 @@ impl Driver {
 
     /// Compares the next stray, unless one is being compared.
     pub(super) fn next_stray(&mut self) {
-        while !self.strays.is_comparing
-            && let Some(name) = self.strays.left.pop_front()
-        {
+        let noting = &self.noting;
+        while let Some(name) = self.strays.next(|name| !noting.contains_key(name)) {
             if self.library.key_of(&name).is_some() {
                 continue;
             }
-            let (home, stop, context) = (self.home.clone(), self.stop.clone(), self.context.clone());
+            let (home, context) = (self.home.clone(), self.context.clone());
+            let stops = [self.stop.clone(), self.strays.begin(name.clone())];
             let (wanted, path, trust) = (name.clone(), self.home.file(&name), self.context.trust.clone());
             let comparing = self.hashing.of(path.clone(), move || {
-                let compared = compare(&home, &trust, &wanted, &stop);
+                let compared = compare(&home, &trust, &wanted, &stops);
                 (compared, home.must_be_here())
             });
-            self.strays.is_comparing = true;
             jobs::spawn(async move {
                 let failed = |source| (Err(StoreError { doing: "compare", path, source }), Ok(()));
                 let (compared, here) = comparing.await.unwrap_or_else(failed);
@@ -65,7 +65,12 @@ impl Driver {
     }
 
     pub(super) fn stray(&mut self, Stray { name, compared, here }: Stray) {
-        self.strays.is_comparing = false;
+        let was_stopped = self.strays.end();
+        if was_stopped && here.is_ok() {
+            self.strays.left.push_front(name); // it is compared again unless the share that waits for it takes the name
+            self.unpark();
+            return self.next_stray();
+        }
         if let Err(why) = here {
             self.strays.left.push_front(name); // it is compared again when the directory is back
             return self.folder_lost(why);
@@ -114,7 +119,7 @@ fn compare(
     home: &Home,
     trust: &Trust,
     name: &ResourceName,
-    stop: &AtomicBool,
+    stops: &[Arc<AtomicBool>; 2],
 ) -> Result<Compared, StoreError> {
     let manifest = home.shown_manifest(name)?;
     let signature = home.shown_signature(name);
@@ -126,7 +131,7 @@ fn compare(
     })?;
     let slot = home.slot(manifest.key());
     slot.refuse_later()?;
-    let progress = |_| match stop.load(Ordering::Relaxed) {
+    let progress = |_| match stops.iter().any(|stop| stop.load(Ordering::Relaxed)) {
         true => ControlFlow::Break(()),
         false => ControlFlow::Continue(()),
     };

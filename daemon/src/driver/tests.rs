@@ -9,6 +9,7 @@ mod events;
 mod large_trees;
 mod length;
 mod names;
+mod noting;
 mod promises;
 mod replace;
 mod rest;

@@ -45,6 +45,8 @@ pub enum TaskInput {
         hashed: (Hashed, FileIdentity),
         other: Option<(TrackerUrl, Namesake)>,
     },
+    /// What a task has noted of a directory in vain was removed; an error is why its work has failed.
+    Forgotten { task: TaskId, name: ResourceName, outcome: Result<(), ControlError> },
     /// An import was put under its name, or failed.
     Imported { task: TaskId, request: ToShare, imported: Imported },
     /// The files under the name of a requested resource were examined, and all files of a directory that is served under

@@ -111,7 +111,7 @@ impl Sharing {
             self.share(&mut life).await;
         }
         // The start may have found the directory itself while it was shared once more.
-        life.rig.until("the share has ended", |driver| driver.sharing_trees.is_empty()).await;
+        life.rig.until("the share has ended", |driver| driver.noting.is_empty()).await;
         life.rig.until("it is shared", |driver| is_seeding(driver, &self.bench.manifest)).await;
         life.rig.driver.saver.idle().await;
         let home = life.rig.driver.home.clone();
