@@ -40,7 +40,7 @@ const ALL_TESTS: [&str; 3] = ["--workspace", "--bins", "--tests"];
 /// The last step.
 const TESTS: &str = "tests";
 
-const STEPS: [Step; 18] = [
+const STEPS: [Step; 17] = [
     // This runs before anything that takes minutes.
     ("tools", |workspace, _| {
         tools::CARGO_DENY.provide(workspace)?;
@@ -74,14 +74,15 @@ const STEPS: [Step; 18] = [
         // take far too long.
         workspace.build_release_with(&["--package", "sim", "--package", "manual"]).map(drop)
     }),
-    ("swarms on virtual time", |workspace, _| {
-        must(Command::new(workspace.target.join("release/sim")).arg("check"))
-    }),
     ("fuzz targets, 10 s each", |_, _| fuzz::run(&fuzz::FuzzArgs::brief())),
     ("packages", |_, _| dist::run()),
-    ("a fleet of containers", |_, _| match fleet::run("ci")? {
-        true => Ok(()),
-        false => skip::chore("a fleet of containers", "this machine cannot run it; see above"),
+    ("a fleet of containers, and meanwhile swarms on virtual time", |workspace, _| {
+        std::thread::scope(|scope| {
+            let fleet = scope.spawn(fleet);
+            let swarms = swarms(workspace);
+            let fleet = fleet.join().unwrap_or_else(|_| Err("the fleet's thread panicked".to_owned()));
+            swarms.and(fleet)
+        })
     }),
     // Together with the tests, so that both are built once with the same features.
     ("binaries and tests", |workspace, _| must(workspace.cargo().arg("build").args(ALL_TESTS))),
@@ -134,6 +135,18 @@ fn run_all(workspace: &Workspace, times: &mut Times) -> Result<(), String> {
         result.and(interrupt::check()).map_err(|error| format!("ci failed at step \"{name}\": {error}"))?;
     }
     Ok(())
+}
+
+fn fleet() -> Result<(), String> {
+    match fleet::run("ci")? {
+        true => Ok(()),
+        false => skip::chore("a fleet of containers", "this machine cannot run it; see above"),
+    }
+}
+
+/// The fleet mostly waits, and the swarms compute. They give way to it, because its machines have to boot in time.
+fn swarms(workspace: &Workspace) -> Result<(), String> {
+    must(Command::new("nice").arg(workspace.target.join("release/sim")).arg("check"))
 }
 
 /// Two tests for each core: those with real processes wait most of the time, for restarts, intervals, and timeouts.
