@@ -230,6 +230,9 @@ impl From<&ResourceStatus> for Resource {
 pub(crate) struct LimitsDocument {
     download_limit_bytes_per_s: Option<u64>,
     upload_limit_bytes_per_s: Option<u64>,
+    /// When the hours in ttd.toml change the limit, in milliseconds since 1970; `null` if they do not.
+    download_limit_until_ms: Option<u64>,
+    upload_limit_until_ms: Option<u64>,
 }
 
 impl From<Limits> for LimitsDocument {
@@ -241,6 +244,8 @@ impl From<Limits> for LimitsDocument {
         LimitsDocument {
             download_limit_bytes_per_s: number(limits.download),
             upload_limit_bytes_per_s: number(limits.upload),
+            download_limit_until_ms: limits.download_until_ms,
+            upload_limit_until_ms: limits.upload_until_ms,
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::details::Details;
 use crate::documents::{Document, LimitsDocument, Tls, TrackerHealth};
 use crate::error::Error;
 use crate::human;
-use crate::limit::text;
+use crate::limit::lasting;
 use crate::local_time;
 use crate::output::{Colour, Output};
 use crate::status::state;
@@ -38,7 +38,7 @@ fn details(info: &DaemonInfo, overview: &Overview, output: &Output) -> Details {
     details.add("listens at", info.listen.to_string());
     details.add("peer id", info.peer_id.to_string());
     details.add("zone", &overview.zone);
-    details.add("limits", limits(overview.limits, overview.limits_file.as_deref()));
+    details.add("limits", limits(overview.limits, overview.limits_file.as_deref(), output));
     let tls = if overview.tls.fault.is_none() { Colour::Good } else { Colour::Bad };
     details.add_coloured("tls", &overview.tls.line, tls);
     for tracker in &overview.trackers {
@@ -72,9 +72,10 @@ fn space(overview: &Overview) -> String {
 }
 
 /// "download none, upload 20 MB/s (saved in …)"
-fn limits(limits: Limits, file: Option<&Path>) -> String {
+fn limits(limits: Limits, file: Option<&Path>, output: &Output) -> String {
     let saved = file.map(|file| format!(" (saved in {})", file.display())).unwrap_or_default();
-    format!("download {}, upload {}{saved}", text(limits.download), text(limits.upload))
+    let download = lasting(limits.download, limits.download_until_ms, output);
+    format!("download {download}, upload {}{saved}", lasting(limits.upload, limits.upload_until_ms, output))
 }
 
 /// "tt://host:7986: reachable"
@@ -194,7 +195,12 @@ mod tests {
             zone: "room 12".to_owned(),
             free_bytes: Some(12 << 30),
             disk_bytes: Some(20 << 30),
-            limits: Limits { download: Limit::None, upload: Limit::BytesPerS(20_000_000) },
+            limits: Limits {
+                download: Limit::None,
+                upload: Limit::BytesPerS(20_000_000),
+                download_until_ms: None,
+                upload_until_ms: None,
+            },
             limits_file: Some("/var/lib/tinytorrent/.tinytorrent/limits.toml".into()),
             config_files: vec!["/etc/tinytorrent/ttd.toml".into(), "/etc/tinytorrent/ttd.d/a.toml".into()],
             trackers: vec![tracker("tt://a", None), tracker("tt://b", Some("connection refused"))],

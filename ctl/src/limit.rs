@@ -4,6 +4,7 @@ use crate::cli::{Global, LimitArgs};
 use crate::connect::{CALL_TIMEOUT, Daemon};
 use crate::documents::{Document, LimitsDocument};
 use crate::error::Error;
+use crate::local_time;
 use crate::output::Output;
 use serde::Serialize;
 use shared::host::config::{Rate, RateLimit};
@@ -29,8 +30,16 @@ pub(crate) async fn limit(args: &LimitArgs, global: &Global, output: &mut Output
         return output.json(&Document::new(Kept::from(&kept)));
     }
     let LimitsKept { limits, saved, .. } = kept;
-    output.line(&format!("download  {}{}", text(limits.download), note(limits.download, saved.download)))?;
-    output.line(&format!("upload    {}{}", text(limits.upload), note(limits.upload, saved.upload)))
+    let download = lasting(limits.download, limits.download_until_ms, output);
+    output.line(&format!("download  {download}{}", note(limits.download, saved.download)))?;
+    let upload = lasting(limits.upload, limits.upload_until_ms, output);
+    output.line(&format!("upload    {upload}{}", note(limits.upload, saved.upload)))
+}
+
+/// The limit, and until when it lasts if the hours in ttd.toml change it: "5 MB/s until 2026-03-01 18:00".
+pub(crate) fn lasting(limit: Limit, until_ms: Option<u64>, output: &Output) -> String {
+    let until = until_ms.map(|ms| format!(" until {}", local_time::minute(ms, output)));
+    format!("{}{}", text(limit), until.unwrap_or_default())
 }
 
 /// A remark on a limit, for people.

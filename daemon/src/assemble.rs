@@ -6,7 +6,7 @@ use crate::control::reception::Reception;
 use crate::driver::Driver;
 use crate::inbox::{Configured, Context, Input, Settings};
 use crate::jobs;
-use crate::limits::{Both, LimitBook};
+use crate::limits::{Both, LimitBook, Timetable};
 use crate::net::Ways;
 use crate::store::{Home, Publisher, StoreError};
 use crate::throttle::Bucket;
@@ -50,7 +50,7 @@ pub struct Parts {
     /// The networks from which it serves callers; all if there is none.
     pub served: Vec<Network>,
     /// The bandwidth limits of the configuration.
-    pub limits: Both<RateLimit>,
+    pub limits: Timetable,
     /// Those of the command line, which come first.
     pub options: Both<Option<RateLimit>>,
     /// Gives finished files their mode and group.

@@ -1,22 +1,30 @@
 //! Decides which bandwidth limits are in force. The first of these that sets a limit counts: the last `ttctl limit`,
 //! until ttd ends or reads its configuration again; the options of ttd's command line; the limits saved by `ttctl limit
-//! --save`; the configuration. The saved limits are read only at the start, because only ttd writes them.
+//! --save`; the configuration, which may set different ones at certain hours (`timetable`, by the `wall_clock`). The saved limits
+//! are read only at the start, because only ttd writes them.
+
+mod both;
+mod timetable;
+mod wall_clock;
+
+pub use both::Both;
+pub use timetable::Timetable;
+pub use wall_clock::shown;
 
 use crate::jobs;
 use crate::store::{Home, SavedLimits, StoreError};
 use crate::throttle::Bucket;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use shared::host::config::RateLimit;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
 
-/// A limit for each direction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Both<T> {
-    /// For received data.
-    pub download: T,
-    /// For sent data.
-    pub upload: T,
-}
+/// While the configuration sets limits at certain hours, the clock is looked at this often at least, because it may be set
+/// meanwhile.
+const LOOK_EVERY: Duration = Duration::from_secs(15);
 
 /// The limits from all sources.
 #[derive(Debug)]
@@ -28,20 +36,25 @@ pub struct LimitBook {
     known: Mutex<Known>,
     /// Held while a change is written, so that changes are written one at a time.
     writing: tokio::sync::Mutex<()>,
+    /// The configuration has changed.
+    configured: Notify,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Known {
-    configured: Both<RateLimit>,
+    configured: Timetable,
     saved: SavedLimits,
+    /// Those of `ttctl limit`.
+    for_now: Both<Option<RateLimit>>,
 }
 
 impl Known {
-    fn limits(&self, options: Both<Option<RateLimit>>) -> Both<RateLimit> {
-        let Known { configured, saved } = self;
+    /// The limits that come before those of the configuration.
+    fn before_configured(&self, options: Both<Option<RateLimit>>) -> Both<Option<RateLimit>> {
+        let Known { saved, for_now, .. } = self;
         Both {
-            download: options.download.or(saved.download).unwrap_or(configured.download),
-            upload: options.upload.or(saved.upload).unwrap_or(configured.upload),
+            download: for_now.download.or(options.download).or(saved.download),
+            upload: for_now.upload.or(options.upload).or(saved.upload),
         }
     }
 }
@@ -52,28 +65,67 @@ impl LimitBook {
         home: Arc<Home>,
         buckets: Both<Arc<Bucket>>,
         options: Both<Option<RateLimit>>,
-        configured: Both<RateLimit>,
+        configured: Timetable,
     ) -> LimitBook {
         let saved = home.saved_limits().unwrap_or_else(|error| {
             tracing::warn!(%error, "the saved limits are not used; `ttctl limit --save` writes them again");
             SavedLimits::default()
         });
-        let known = Mutex::new(Known { configured, saved });
-        let book = LimitBook { home, buckets, options, known, writing: tokio::sync::Mutex::default() };
+        let known = Known { configured, saved, for_now: Both { download: None, upload: None } };
+        let book = LimitBook {
+            home,
+            buckets,
+            options,
+            known: Mutex::new(known),
+            writing: tokio::sync::Mutex::default(),
+            configured: Notify::new(),
+        };
         book.apply();
         book
     }
 
+    /// Changes the limits at the hours of the configuration, for ever. It notices within [`LOOK_EVERY`] that the clock was set.
+    pub async fn follow(self: Arc<LimitBook>) {
+        loop {
+            let configured = self.configured.notified();
+            match self.look(wall_clock::now()) {
+                Some(pause) => drop(tokio::time::timeout(pause, configured).await),
+                None => configured.await,
+            }
+        }
+    }
+
+    /// Puts those limits in force that the configuration sets at this moment, and logs a change. Returns when to look again;
+    /// `None` if that depends on no clock.
+    fn look(&self, now: Timestamp) -> Option<Duration> {
+        if !self.known().configured.has_rules() {
+            return None;
+        }
+        let before = self.now();
+        self.apply_at(now, &wall_clock::zone());
+        let (Both { download, upload }, until) = (self.now(), self.until_ms());
+        if before != self.now() {
+            tracing::info!(%download, %upload, "the limits change, as [[limit]] in the configuration says");
+        }
+        let next = until.download.into_iter().chain(until.upload).min();
+        let pause = next.map(|next| wall_clock::of_ms(next).duration_since(now).unsigned_abs());
+        Some(pause.unwrap_or(LOOK_EVERY).min(LOOK_EVERY))
+    }
+
     /// Takes over the limits of a configuration that was read again.
-    pub fn configured(&self, configured: Both<RateLimit>) {
+    pub fn configured(&self, configured: Timetable) {
         self.known().configured = configured;
-        self.apply();
+        self.forget();
+        self.configured.notify_one();
     }
 
     /// Puts these limits in force until the daemon ends. A direction without one keeps its limit.
     pub fn set(&self, change: Both<Option<RateLimit>>) {
-        change.download.into_iter().for_each(|limit| self.buckets.download.set(limit));
-        change.upload.into_iter().for_each(|limit| self.buckets.upload.set(limit));
+        let mut known = self.known();
+        known.for_now.download = change.download.or(known.for_now.download);
+        known.for_now.upload = change.upload.or(known.for_now.upload);
+        drop(known);
+        self.apply();
     }
 
     /// Puts these limits in force now and after a restart. Without any, the present limits are saved.
@@ -105,13 +157,19 @@ impl LimitBook {
     pub async fn reset(&self) -> Result<(), StoreError> {
         let _writing = self.writing.lock().await;
         self.write(SavedLimits::default()).await?;
-        self.apply();
+        self.forget();
         Ok(())
     }
 
     /// The limits in force.
     pub fn now(&self) -> Both<RateLimit> {
         Both { download: self.buckets.download.limit(), upload: self.buckets.upload.limit() }
+    }
+
+    /// When the configuration changes them the next time, in milliseconds since 1970; `None` if it does not, also where another
+    /// limit comes before it.
+    pub fn until_ms(&self) -> Both<Option<u64>> {
+        Both { download: self.buckets.download.until_ms(), upload: self.buckets.upload.until_ms() }
     }
 
     /// The saved limits.
@@ -144,10 +202,31 @@ impl LimitBook {
         Ok(())
     }
 
+    /// Forgets the limits of `ttctl limit`.
+    fn forget(&self) {
+        self.known().for_now = Both { download: None, upload: None };
+        self.apply();
+    }
+
     fn apply(&self) {
-        let known = *self.known();
-        let Both { download, upload } = known.limits(self.options);
-        self.set(Both { download: Some(download), upload: Some(upload) });
+        self.apply_at(wall_clock::now(), &wall_clock::zone());
+    }
+
+    fn apply_at(&self, now: Timestamp, zone: &TimeZone) {
+        let known = self.known();
+        let before = known.before_configured(self.options);
+        let configured = known.configured.at(zone.to_datetime(now));
+        let changes = known.configured.changes_after(now, zone);
+        let put =
+            |bucket: &Bucket, before: Option<RateLimit>, configured: RateLimit, change: Option<Timestamp>| {
+                let change = change.filter(|_| before.is_none());
+                bucket.put(
+                    before.unwrap_or(configured),
+                    change.and_then(|change| u64::try_from(change.as_millisecond()).ok()),
+                );
+            };
+        put(&self.buckets.download, before.download, configured.download, changes.download);
+        put(&self.buckets.upload, before.upload, configured.upload, changes.upload);
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -158,6 +237,7 @@ impl LimitBook {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shared::host::config::LimitRule;
 
     fn limit(text: &str) -> RateLimit {
         text.parse().unwrap()
@@ -167,11 +247,15 @@ mod tests {
         Both { download: None, upload: None }
     }
 
+    fn configured(download: &str, upload: &str) -> Timetable {
+        Both { download: limit(download), upload: limit(upload) }.into()
+    }
+
     fn open(folder: &std::path::Path, options: Both<Option<RateLimit>>) -> LimitBook {
         let home = Arc::new(Home::open(folder).unwrap());
         let bucket = || Bucket::new(RateLimit::None);
         let buckets = Both { download: bucket(), upload: bucket() };
-        LimitBook::open(home, buckets, options, Both { download: limit("1 MB/s"), upload: limit("2 MB/s") })
+        LimitBook::open(home, buckets, options, configured("1 MB/s", "2 MB/s"))
     }
 
     fn shown(book: &LimitBook) -> [String; 2] {
@@ -187,7 +271,7 @@ mod tests {
         book.set(Both { download: Some(limit("3 MB/s")), upload: None });
         book.save(Both { download: None, upload: Some(RateLimit::Pause) }).await.unwrap();
         assert_eq!(shown(&book), ["3 MB/s", "0"]);
-        book.configured(Both { download: limit("4 MB/s"), upload: limit("5 MB/s") });
+        book.configured(configured("4 MB/s", "5 MB/s"));
         assert_eq!(shown(&book), ["4 MB/s", "0"], "after a reload");
         drop(book);
         let book = open(folder.path(), none());
@@ -197,6 +281,69 @@ mod tests {
         book.reset().await.unwrap();
         assert_eq!(shown(&book), ["1 MB/s", "2 MB/s"]);
         assert!(!book.file().exists());
+    }
+
+    /// From 8 to 18 h UTC downloads are slow.
+    fn by_day() -> Timetable {
+        let rule = LimitRule {
+            from: "08:00".parse().unwrap(),
+            to: "18:00".parse().unwrap(),
+            days: Vec::new(),
+            download: Some(limit("1 MB/s")),
+            upload: None,
+        };
+        Timetable::new(vec![rule], Both { download: limit("8 MB/s"), upload: limit("9 MB/s") })
+    }
+
+    #[tokio::test]
+    async fn the_hours_change_what_nothing_else_sets_and_a_set_clock_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let book = open(folder.path(), none());
+        assert_eq!(book.look(Timestamp::UNIX_EPOCH), None, "there are no hours");
+        book.configured(by_day());
+        let at = |text: &str| book.apply_at(text.parse().unwrap(), &TimeZone::UTC);
+        let ms = |text: &str| Some(text.parse::<Timestamp>().unwrap().as_millisecond() as u64);
+        at("2026-11-27T17:59:59Z");
+        assert_eq!(shown(&book), ["1 MB/s", "9 MB/s"]);
+        assert_eq!(book.until_ms(), Both { download: ms("2026-11-27T18:00:00Z"), upload: None });
+        at("2026-11-27T18:00:00Z");
+        assert_eq!(shown(&book), ["8 MB/s", "9 MB/s"]);
+        assert_eq!(book.until_ms().download, ms("2026-11-28T08:00:00Z"));
+        at("2020-01-01T09:00:00Z");
+        assert_eq!(shown(&book), ["1 MB/s", "9 MB/s"], "the clock was set back");
+        book.set(Both { download: Some(limit("3 MB/s")), upload: None });
+        at("2026-11-27T20:00:00Z");
+        assert_eq!(
+            (shown(&book), book.until_ms().download),
+            (["3 MB/s", "9 MB/s"].map(str::to_owned), None),
+            "as a user set it"
+        );
+        book.save(Both { download: Some(RateLimit::None), upload: None }).await.unwrap();
+        book.configured(by_day());
+        at("2026-11-27T09:00:00Z");
+        assert_eq!(shown(&book), ["none", "9 MB/s"], "as it was saved");
+        book.reset().await.unwrap();
+        at("2026-11-27T09:00:00Z");
+        assert_eq!(shown(&book), ["1 MB/s", "9 MB/s"]);
+        assert!(book.look(wall_clock::now()).unwrap() <= LOOK_EVERY);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn new_hours_are_in_force_at_once_and_the_clock_is_looked_at_again_and_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let book = Arc::new(open(folder.path(), none()));
+        let following = jobs::spawn(book.clone().follow());
+        tokio::task::yield_now().await;
+        book.configured(by_day());
+        let put = || Both { download: limit("5 MB/s"), upload: limit("5 MB/s") };
+        for _ in 0..2 {
+            // Something else than the hours say is put right again.
+            book.buckets.download.put(put().download, None);
+            book.buckets.upload.put(put().upload, None);
+            tokio::time::sleep(LOOK_EVERY + Duration::from_millis(1)).await;
+            assert_eq!(book.now().upload, limit("9 MB/s"));
+        }
+        following.abort();
     }
 
     #[tokio::test]

@@ -2,11 +2,11 @@
 
 use crate::cli::Args;
 use crate::identity::{ConfiguredTls, settle};
-use crate::limits::Both;
+use crate::limits::{Both, Timetable};
 use crate::store::{Credentials, Publisher};
 use crate::trust::{Policy, Rule};
 use shared::host::accounts::{LookupError, group_id};
-use shared::host::config::{ConfigError, DaemonConfig, Files, GroupName, RateLimit, TrustKey};
+use shared::host::config::{ConfigError, DaemonConfig, Files, GroupName, TrustKey};
 use shared::host::environment;
 use shared::host::paths::Places;
 use shared::host::program::StartError;
@@ -163,8 +163,9 @@ fn public_key(key: &TrustKey) -> Result<PublicKey, String> {
 }
 
 /// The limits that a configuration names. What is saved, and the command line, come before them.
-pub fn limits(config: &DaemonConfig) -> Both<RateLimit> {
-    Both { download: config.download_limit, upload: config.upload_limit }
+pub fn limits(config: &DaemonConfig) -> Timetable {
+    let otherwise = Both { download: config.download_limit, upload: config.upload_limit };
+    Timetable::new(config.limit.clone(), otherwise)
 }
 
 /// What the configuration says of TLS.

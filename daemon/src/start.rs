@@ -148,6 +148,7 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
     running.beside(identity::follow(membership, keeper));
     running.beside(enrol::run(context.clone()));
     running.beside(enrol::run_beside(context.clone()));
+    running.beside(limits.clone().follow());
     log_ready(&plan, listen, &context);
     say_ready(&service, &context).await;
     let mut reloader = Reloader {

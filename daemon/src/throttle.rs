@@ -39,6 +39,8 @@ pub struct Bucket {
 struct Level {
     /// The limit that the operator set.
     limit: RateLimit,
+    /// When the configuration sets another one, in milliseconds since 1970.
+    until_ms: Option<u64>,
     /// The rate in force; `None` means that there is no limit. A pause keeps the former rate, at which chunks that have
     /// begun are finished; before a new chunk begins, [`Bucket::is_paused`] is asked.
     bytes_per_s: Option<u64>,
@@ -49,7 +51,8 @@ struct Level {
 impl Bucket {
     /// A bucket with this limit.
     pub fn new(limit: RateLimit) -> Arc<Bucket> {
-        let level = Level { limit: RateLimit::None, bytes_per_s: None, credit: Credit::full(BURST) };
+        let level =
+            Level { limit: RateLimit::None, until_ms: None, bytes_per_s: None, credit: Credit::full(BURST) };
         let bucket = Bucket { start: Instant::now(), level: Mutex::new(level) };
         bucket.set(limit);
         Arc::new(bucket)
@@ -63,7 +66,21 @@ impl Bucket {
             RateLimit::AtMost(rate) => Some(rate.bytes_per_s()),
             RateLimit::Pause => level.bytes_per_s,
         };
-        (level.limit, level.credit) = (limit, Credit::empty(self.start.elapsed(), BURST));
+        (level.limit, level.until_ms) = (limit, None);
+        level.credit = Credit::empty(self.start.elapsed(), BURST);
+    }
+
+    /// Changes the limit if it is another one, and notes when the configuration sets the next one, in milliseconds since 1970.
+    pub fn put(&self, limit: RateLimit, until_ms: Option<u64>) {
+        if limit != self.limit() {
+            self.set(limit);
+        }
+        self.level().until_ms = until_ms;
+    }
+
+    /// When the configuration sets another limit, in milliseconds since 1970, if it does.
+    pub fn until_ms(&self) -> Option<u64> {
+        self.level().until_ms
     }
 
     /// The limit.

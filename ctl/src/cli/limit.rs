@@ -11,8 +11,8 @@ flight are finished.
 
 Without --save, a limit lasts until ttd stops or reloads its configuration. With
 --save, ttd stores it in .tinytorrent/limits.toml of its shared directory. A
-saved limit overrides download_limit and upload_limit in ttd.toml; the options
---download-limit and --upload-limit of ttd override a saved limit.
+saved limit overrides download_limit, upload_limit and [[limit]] in ttd.toml;
+the options --download-limit and --upload-limit of ttd override a saved limit.
 
 Examples:
   ttctl limit

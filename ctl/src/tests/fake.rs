@@ -350,7 +350,12 @@ impl Control for Service {
         let limits = (change.download.unwrap_or(download), change.upload.unwrap_or(upload));
         state.limits = Some(limits);
         Ok(LimitsKept {
-            limits: Limits { download: limits.0, upload: limits.1 },
+            limits: Limits {
+                download: limits.0,
+                upload: limits.1,
+                download_until_ms: None,
+                upload_until_ms: None,
+            },
             saved: if keep == Keep::Saved { change } else { LimitChange::default() },
             file: "/limits.toml".into(),
             overridden_by: Vec::new(),

@@ -394,7 +394,7 @@ fn limits_are_shown_and_changed() {
     assert_eq!(
         run(&["--download", "none", "--json"]),
         "{\"schema_version\":1,\"download_limit_bytes_per_s\":null,\"upload_limit_bytes_per_s\":0,\
-         \"download_saved\":false,\"upload_saved\":false,\"limits_file\":null}\n"
+         \"download_limit_until_ms\":null,\"upload_limit_until_ms\":null,\"download_saved\":false,\"upload_saved\":false,\"limits_file\":null}\n"
     );
     assert_eq!(run(&["--upload", "20 MB/s", "--save"]), "download  none\nupload    20 MB/s (saved)\n");
     let json = run(&["--upload", "20 MB/s", "--save", "--json"]);

@@ -130,7 +130,12 @@ pub fn overview() -> Overview {
         zone: "room 12".to_owned(),
         free_bytes: Some(12 << 30),
         disk_bytes: Some(20 << 30),
-        limits: Limits { download: Limit::None, upload: Limit::BytesPerS(20_000_000) },
+        limits: Limits {
+            download: Limit::BytesPerS(6_250_000),
+            upload: Limit::BytesPerS(20_000_000),
+            download_until_ms: Some(1_772_388_000_000),
+            upload_until_ms: None,
+        },
         limits_file: Some("/var/lib/tinytorrent/.tinytorrent/limits.toml".into()),
         config_files: vec!["/etc/tinytorrent/ttd.toml".into(), "/etc/tinytorrent/ttd.d/site.toml".into()],
         trackers: vec![

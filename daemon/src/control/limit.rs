@@ -33,8 +33,13 @@ pub fn kept(book: &LimitBook) -> LimitsKept {
 
 /// The limits that hold.
 pub fn now(book: &LimitBook) -> Limits {
-    let Both { download, upload } = book.now();
-    Limits { download: to_wire(download), upload: to_wire(upload) }
+    let (Both { download, upload }, until) = (book.now(), book.until_ms());
+    Limits {
+        download: to_wire(download),
+        upload: to_wire(upload),
+        download_until_ms: until.download,
+        upload_until_ms: until.upload,
+    }
 }
 
 fn of_wire(limit: Limit) -> RateLimit {

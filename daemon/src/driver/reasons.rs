@@ -4,6 +4,7 @@
 use crate::library::{
     CheckStep, Checking, Fetching, FoundHere, Kind, Resource, Reuse, Reusing, Standing, Why,
 };
+use crate::limits;
 use crate::store::{NoRoom, Record};
 use crate::throttle::Bucket;
 use crate::tracker::{Trouble, seconds};
@@ -136,12 +137,13 @@ fn grouped(number: u32) -> String {
 /// Names a limit that is so low that the download looks stuck.
 pub(super) fn limit(direction: &str, bucket: &Bucket) -> Option<String> {
     let is_slow = |rate: u64| rate.saturating_mul(SLOW_CHUNK.as_secs()) < u64::from(CHUNK_BYTES);
+    let until = bucket.until_ms().map(|ms| format!(" until {}", limits::shown(ms))).unwrap_or_default();
     match bucket.limit() {
         RateLimit::Pause => {
-            Some(format!("the {direction} limit is 0; `ttctl limit --{direction} none` removes it"))
+            Some(format!("the {direction} limit is 0{until}; `ttctl limit --{direction} none` removes it"))
         }
         limit @ RateLimit::AtMost(rate) if is_slow(rate.bytes_per_s()) => {
-            Some(format!("the {direction} limit is {limit}"))
+            Some(format!("the {direction} limit is {limit}{until}"))
         }
         _ => None,
     }

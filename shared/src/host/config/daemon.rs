@@ -2,8 +2,8 @@
 
 use super::settings::settings;
 use super::{
-    ByteSize, CongestionControl, FileMode, GroupName, HostPort, ListenAddr, Network, RateLimit, ReuseScope,
-    Span, TrustRule, Zone,
+    ByteSize, CongestionControl, FileMode, GroupName, HostPort, LimitRule, ListenAddr, Network, RateLimit,
+    ReuseScope, Span, TrustRule, Zone,
 };
 use crate::host::logging::{LogFilter, LogFormat};
 use crate::tls_mode::TlsMode;
@@ -85,6 +85,9 @@ settings! {
         /// Whose signature a file needs before it is fetched and before it gets its name. Without any rule none needs one. The
         /// first rule that is about a file's name counts; a directory's name is that with and without ".tar".
         pub trust: Vec<TrustRule> = Vec::new(),
+        /// Other limits at certain hours. Of several tables the first one counts whose time it is; outside of them all
+        /// `download_limit` and `upload_limit` do. A limit of `ttctl limit` or of the command line comes before them.
+        pub limit: Vec<LimitRule> = Vec::new(),
     }
 }
 

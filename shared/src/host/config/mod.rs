@@ -2,7 +2,7 @@
 //!
 //! Reading order: `daemon` and `tracker` declare the keys with `settings!`; `units` and `values` have the types of
 //! their values (`glob`, `network`: patterns of names, and networks; `rule_values`: keys and callers), `rules` the tables
-//! of rules; `setting` converts values from and to TOML; `files` reads the config file and finds its `drop_ins`;
+//! of rules, `timetable` times of day; `setting` converts values from and to TOML; `files` reads the config file and finds its `drop_ins`;
 //! `layers` combines what the files say, and `field` makes one configuration of it. The paths of the files are in
 //! [`paths`](super::paths).
 
@@ -22,6 +22,7 @@ mod rules;
 pub mod sample;
 mod setting;
 mod settings;
+mod timetable;
 mod tracker;
 mod units;
 mod values;
@@ -36,7 +37,8 @@ pub use glob::{BadGlob, Glob};
 pub use key::{Key, Shape};
 pub use network::{HostPort, Network};
 pub use rule_values::{BadRule, TrustKey, Who};
-pub use rules::{AllowRule, TrustRule};
+pub use rules::{AllowRule, LimitRule, TrustRule};
+pub use timetable::{Day, TimeOfDay};
 pub use tracker::TrackerConfig;
 pub use units::{BadUnit, ByteSize, FileMode, Grace, Rate, RateLimit, Span};
 pub use values::{BadValue, CongestionControl, GroupName, ListenAddr, ReuseScope, Zone};

@@ -1,7 +1,8 @@
-//! The rules in config files: whose signatures count (`[[trust]]`), and who may do what (`[[allow]]`).
+//! The rules in config files: whose signatures count (`[[trust]]`), who may do what (`[[allow]]`), and which limits hold at which
+//! hours (`[[limit]]`).
 
 use super::settings::settings;
-use super::{Glob, Span, TrustKey, Who};
+use super::{Day, Glob, RateLimit, Span, TimeOfDay, TrustKey, Who};
 
 settings! {
     /// Whose signature a file with one of these names needs. The first rule that has a file's name counts.
@@ -28,5 +29,21 @@ settings! {
         pub fetch: Vec<Glob> = Vec::new(),
         /// The names whose progress on all machines they may see.
         pub watch: Vec<Glob> = Vec::new(),
+    }
+}
+
+settings! {
+    /// The limits from one time of day to another.
+    pub table LimitRule {
+        /// When it begins, by the clock of this machine, in its time zone: "08:00".
+        pub from: TimeOfDay => "\"08:00\"",
+        /// When it ends: "18:00", or "24:00". If that is not later than `from`, it ends on the next day.
+        pub to: TimeOfDay => "\"18:00\"",
+        /// The days on which it begins: "mon", "tue", "wed", "thu", "fri", "sat", "sun". Empty: all days.
+        pub days: Vec<Day> = Vec::new(),
+        /// The download limit in this time. Empty: that of `download_limit`.
+        pub download: Option<RateLimit> = None,
+        /// The upload limit in this time. Empty: that of `upload_limit`.
+        pub upload: Option<RateLimit> = None,
     }
 }

@@ -1,8 +1,8 @@
 //! Conversion of values from and to TOML: words, numbers, paths and lists.
 
 use super::{
-    ByteSize, CongestionControl, FileMode, Glob, Grace, GroupName, HostPort, ListenAddr, Network, RateLimit,
-    ReuseScope, Span, TrustKey, Who, Zone,
+    ByteSize, CongestionControl, Day, FileMode, Glob, Grace, GroupName, HostPort, ListenAddr, Network,
+    RateLimit, ReuseScope, Span, TimeOfDay, TrustKey, Who, Zone,
 };
 use crate::host::logging::{LogFilter, LogFormat};
 use crate::tls_mode::TlsMode;
@@ -61,6 +61,8 @@ words! {
     ByteSize: "a size in quotes, such as \"64 MiB\"";
     Span: "a duration in quotes, such as \"2 s\"";
     Grace: "a duration in quotes, such as \"30 d\", or 0";
+    TimeOfDay: "a time of day in quotes, such as \"08:00\"", bare: false;
+    Day: "a day in quotes, such as \"mon\"", bare: false;
     FileMode: "octal digits in quotes, such as \"0644\"", bare: false;
     ListenAddr: "an address and a port in quotes, or a port";
     Zone: "a name in quotes", bare: false;

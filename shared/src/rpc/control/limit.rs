@@ -48,4 +48,8 @@ pub struct LimitsKept {
 pub struct Limits {
     pub download: Limit,
     pub upload: Limit,
+    /// When the configuration changes the download limit, in milliseconds since 1970; `None` if no hour changes it.
+    pub download_until_ms: Option<u64>,
+    /// The same for the upload limit.
+    pub upload_until_ms: Option<u64>,
 }

@@ -62,6 +62,38 @@ fn saved_limits_hold_over_a_restart_and_a_reload() {
 }
 
 #[test]
+fn limits_by_the_hour_hold_from_a_reload_on() {
+    let tracker = Tracker::start();
+    let mut a = Daemon::start_configured(&tracker, "download_limit = \"9 MB/s\"\n");
+    let limits = |a: &Daemon| document(&a.ok(&["limit", "--json"]));
+    assert_eq!(limits(&a)["download_limit_bytes_per_s"], 9_000_000);
+    assert!(limits(&a)["download_limit_until_ms"].is_null());
+    let half = |from: &str, to: &str| {
+        format!(
+            "[[limit]]\nfrom = \"{from}\"\nto = \"{to}\"\ndownload = \"{} MB/s\"\nupload = 0\n",
+            &from[..1]
+        )
+    };
+    // Whatever the time is, one of them holds, and the other one comes next.
+    a.configure(&[half("1:00", "13:00"), half("2:00", "1:00")].concat());
+    a.reload();
+    wait_until("the hours hold", CAP, || limits(&a)["upload_limit_bytes_per_s"] == 0);
+    let by_hour = limits(&a);
+    let rate = by_hour["download_limit_bytes_per_s"].as_u64().expect("there is a limit");
+    assert!([1_000_000, 2_000_000].contains(&rate), "{by_hour}");
+    assert!(by_hour["download_limit_until_ms"].as_u64() > by_hour["upload_limit_until_ms"].as_u64());
+    assert!(by_hour["upload_limit_until_ms"].is_null(), "it is 0 at all hours");
+    let text = a.ok(&["info"]).stdout;
+    assert!(text.contains(&format!("limits     download {} MB/s until 2", rate / 1_000_000)), "{text}");
+    a.share_bytes("image.iso", &content(12_300, MIB));
+    a.wait_status("image.iso", "paused by the hour", |status| status.reason().contains("upload limit is 0;"));
+    a.ok(&["limit", "--upload", "none"]);
+    assert!(limits(&a)["upload_limit_bytes_per_s"].is_null(), "what a user sets comes before the hours");
+    a.reload();
+    wait_until("the hours hold again", CAP, || limits(&a)["upload_limit_bytes_per_s"] == 0);
+}
+
+#[test]
 fn uploads_are_shown_over_all_files() {
     let tracker = Tracker::start();
     let seeder = Daemon::start(&tracker, &["--upload-limit", "4 MB/s"]);

@@ -1,7 +1,7 @@
 //! The recipes for cron, by cron itself.
 
 use super::crontab::Line;
-use super::document::{install, install_in, recipe};
+use super::document::{install, install_in, recipe, replace};
 use crate::command::{CAP, wait_for};
 use crate::machine::Machine;
 use crate::scenario::machines::Fleet;
@@ -12,8 +12,8 @@ const GET: &str = "/etc/cron.d/forecast-get";
 const SHARED: &str = "/srv/model/forecast.grib2";
 const FETCHED: &str = "/var/lib/tinytorrent/forecast.grib2";
 
-const NIGHT: &str = "cron: full speed only at night";
-const LIMITS: &str = "/etc/cron.d/tinytorrent-limits";
+const NIGHT: &str = "Full speed only at night";
+const HOURS: &str = "/etc/tinytorrent/ttd.d/40-hours.toml";
 
 const RELEASE: &str = "A release directory on every machine";
 const RELEASE_GET: &str = "/etc/cron.d/site-get";
@@ -89,24 +89,31 @@ fn same(publisher: &Machine, server: &Machine) -> Result<(), String> {
     if here == there.stdout { Ok(()) } else { Err(format!("{}: {there:?}, not {here}", server.name)) }
 }
 
-/// Limits by the hour; a reload brings back what the configuration says.
+/// Limits by the hour. So that the time of the test does not matter, the hours become the half of each day, and the rest of it has
+/// another limit.
 pub(in crate::scenario) fn night(fleet: &mut Fleet) -> Result<(), String> {
     let machine = fleet.last();
     let recipe = recipe(NIGHT)?;
-    install(machine, &recipe, LIMITS)?;
     let before = limits(machine)?;
-    let lines = Line::all(recipe.file(LIMITS)?)?;
-    let [day, night] = &lines[..] else { return Err(format!("not two lines: {lines:?}")) };
-    as_cron(machine, day)?;
-    let by_day = limits(machine)?;
-    as_cron(machine, night)?;
-    let by_night = limits(machine)?;
-    machine.sh(&format!("systemctl reload ttd.service && rm {LIMITS}"))?;
-    let is_right = by_day.contains("6250000") && !by_night.contains("6250000") && by_night != before;
-    if !is_right {
-        return Err(format!("the limits were {before}, by day {by_day}, by night {by_night}"));
+    install(machine, &recipe, HOURS)?;
+    machine.sh("systemctl reload ttd.service")?;
+    let hours = recipe.file(HOURS)?;
+    let all_days = replace(hours, "days = [\"mon\", \"tue\", \"wed\", \"thu\", \"fri\"]", "")?;
+    let morning = replace(&replace(&all_days, "07:00", "00:00")?, "19:00", "12:00")?;
+    let evening =
+        replace(&replace(&all_days, "07:00", "12:00")?, "19:00", "24:00")?.replace("50 Mbit/s", "40 Mbit/s");
+    machine.write(HOURS, &(morning + &evening))?;
+    machine.sh("systemctl reload ttd.service")?;
+    wait_for("the limit of the hour is in force", CAP, || match limits(machine)? {
+        limits if limits.contains(":6250000,") || limits.contains(":5000000,") => Ok(()),
+        limits => Err(limits),
+    })?;
+    let shown = machine.member("ttctl limit")?;
+    if !shown.contains(" until 20") {
+        return Err(format!("the limits are shown as {shown}"));
     }
-    wait_for("a reload brings the limits back", CAP, || match limits(machine)? {
+    machine.sh(&format!("rm {HOURS} && systemctl reload ttd.service"))?;
+    wait_for("without the hours the limits are as before", CAP, || match limits(machine)? {
         limits if limits == before => Ok(()),
         limits => Err(limits),
     })

@@ -49,7 +49,7 @@ mod tests {
                 "cron: a file that is replaced regularly",
                 &["/etc/cron.d/forecast-share", "/etc/cron.d/forecast-get"],
             ),
-            ("cron: full speed only at night", &["/etc/cron.d/tinytorrent-limits"]),
+            ("Full speed only at night", &["/etc/tinytorrent/ttd.d/40-hours.toml"]),
             ("A CI job that rolls out and waits", &["rollout.sh", "hosts.txt", "later.sh", "look.sh"]),
             ("A release directory on every machine", &["publish.sh", "/etc/cron.d/site-get"]),
             (
