@@ -12,7 +12,7 @@ use crate::store::{Home, Publisher, StoreError};
 use crate::throttle::Bucket;
 use crate::trust::Policy;
 use shared::host::clock::now_ms;
-use shared::host::config::{HostPort, Network, RateLimit};
+use shared::host::config::{Dscp, HostPort, Network, RateLimit};
 use shared::id::PeerId;
 use shared::rpc::PROTOCOL_VERSION;
 use shared::rpc::control::DaemonInfo;
@@ -49,6 +49,8 @@ pub struct Parts {
     pub ways: Ways,
     /// The networks from which it serves callers; all if there is none.
     pub served: Vec<Network>,
+    /// The mark of packets that carry chunks; `None` for the system's default.
+    pub dscp: Option<Dscp>,
     /// The bandwidth limits of the configuration.
     pub limits: Timetable,
     /// Those of the command line, which come first.
@@ -84,6 +86,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         advertise,
         ways,
         served,
+        dscp,
         limits,
         options,
         publisher,
@@ -97,6 +100,7 @@ pub fn assemble(parts: Parts) -> Assembled {
         Context::new(peer_id, listen, zone, (buckets.download, buckets.upload), ways);
     context.advertised.send_replace(advertise);
     context.served.send_replace(served);
+    context.dscp.send_replace(dscp);
     context.trust.configure(policy);
     context.trust.open(&home);
     let mut driver = Driver::new(context.clone(), home.clone(), publisher, settings, Arc::default());

@@ -4,6 +4,7 @@
 use crate::identity::Membership;
 #[cfg(test)]
 use crate::whole::cable::{Cable, CableListener, Cables};
+use shared::host::config::Dscp;
 use shared::host::doors::Doors;
 use shared::rpc::wire::{self, Batched, Gather};
 use std::io::{self, IoSlice};
@@ -116,6 +117,19 @@ impl Stream {
         match self {
             Stream::Plain(stream) => wire::tune(stream, bulk),
             Stream::Bulk(stream) => wire::tune(stream.get_ref(), bulk),
+            #[cfg(test)]
+            Stream::Cable(_) => Ok(()),
+        }
+    }
+
+    /// Marks its packets, see [`wire::mark`].
+    ///
+    /// # Errors
+    /// When the system refuses it. The connection works all the same.
+    pub fn mark(&self, dscp: Dscp) -> io::Result<()> {
+        match self {
+            Stream::Plain(stream) => wire::mark(stream, dscp.codepoint()),
+            Stream::Bulk(stream) => wire::mark(stream.get_ref(), dscp.codepoint()),
             #[cfg(test)]
             Stream::Cable(_) => Ok(()),
         }

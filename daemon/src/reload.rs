@@ -92,6 +92,7 @@ impl Reloader {
         let _ = jobs::run(move || membership.configure(plan.tls)).await; // it reads files
         self.limits.configured(plan::limits(&config));
         self.context.served.send_replace(config.allow_networks.clone());
+        self.context.dscp.send_replace(config.dscp);
         self.configured.send_replace(configured(&config, &plan.publisher, &plan.files));
         self.publisher = plan.publisher.clone();
         self.context.advertised.send_if_modified(|advertised| {

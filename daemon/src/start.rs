@@ -125,6 +125,7 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
         advertise: config.advertise.clone(),
         ways: Ways { network: Network::System, doors, membership: membership.clone() },
         served: config.allow_networks.clone(),
+        dscp: config.dscp,
         limits: plan::limits(config),
         options: Both { download: args.download_limit, upload: args.upload_limit },
         publisher: plan.publisher.clone(),

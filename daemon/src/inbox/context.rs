@@ -13,7 +13,7 @@ use crate::net::{Stream, Ways};
 use crate::snapshot::Snapshot;
 use crate::throttle::{Bucket, LinkLimits};
 use crate::trust::Trust;
-use shared::host::config::{HostPort, Network};
+use shared::host::config::{Dscp, HostPort, Network};
 use shared::host::doors::Doors;
 use shared::host::guard::{Guest, while_welcome};
 use shared::host::handshakes::Handshakes;
@@ -66,6 +66,8 @@ pub struct Context {
     pub nodes: Nodes,
     /// The networks from which callers are served; all if there is none.
     pub served: watch::Sender<Vec<Network>>,
+    /// The mark of packets that carry chunks; `None` for the system's default.
+    pub dscp: watch::Sender<Option<Dscp>>,
     /// The state of all resources. The driver publishes changes, and readers subscribe.
     pub snapshots: watch::Sender<Arc<Snapshot>>,
     /// What happened lately, for those who follow it.
@@ -113,6 +115,7 @@ impl Context {
             handshakes: Handshakes::default(),
             nodes: Nodes::default(),
             served: watch::Sender::default(),
+            dscp: watch::Sender::default(),
             snapshots: watch::Sender::default(),
             events: EventBoard::default(),
             trust: Arc::default(),
@@ -230,6 +233,51 @@ impl Context {
             .await
             .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "no connection in time"))??;
         stream.tune(bulk)?;
+        if bulk {
+            self.mark(&stream);
+        }
         Ok(stream)
+    }
+
+    /// Marks the packets of a connection on which chunks come or go, if the configuration says so.
+    pub fn mark(&self, stream: &Stream) {
+        let dscp = *self.dscp.borrow();
+        if let Some(dscp) = dscp
+            && let Err(error) = stream.mark(dscp)
+        {
+            tracing::debug!(%dscp, %error, "cannot mark the packets of a connection");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::{Listener, Network};
+    use rustix::net::sockopt::ip_tos;
+    use shared::host::config::RateLimit;
+
+    #[tokio::test]
+    async fn connections_for_chunks_are_marked_on_both_sides_and_a_reload_counts_for_new_ones() {
+        let port = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (to, listener) = (port.local_addr().unwrap(), Listener::Tcp(port));
+        let bucket = || Bucket::new(RateLimit::None);
+        let (context, _inputs, _ended) =
+            Context::new(PeerId([1; 16]), to, String::new(), (bucket(), bucket()), Network::System);
+        let mark_of = |stream: &Stream| match stream {
+            Stream::Plain(stream) => ip_tos(stream).unwrap() >> 2,
+            other => panic!("{other:?}"),
+        };
+        for (dscp, is_bulk, expected) in [("", true, 0), ("cs1", true, 8), ("le", true, 1), ("le", false, 0)]
+        {
+            context.dscp.send_replace(dscp.parse().ok());
+            let dialed = context.connect(to, is_bulk).await.unwrap();
+            let (accepted, _) = listener.accept().await.unwrap();
+            assert_eq!(mark_of(&dialed), expected, "{dscp}");
+            if is_bulk {
+                context.mark(&accepted);
+                assert_eq!(mark_of(&accepted), expected, "{dscp}");
+            }
+        }
     }
 }

@@ -125,6 +125,7 @@ impl IncomingConnection {
         if let Err(error) = stream.tune(true) {
             tracing::debug!(peer = %from, %error, "cannot tune the socket");
         }
+        self.context.mark(&stream); // it may be asked for chunks
         let mut limits = self.context.limits();
         limits.bulk = self.is_bulk.clone();
         let mut options = ServerOptions {

@@ -219,6 +219,7 @@ impl Machine {
             advertise: None,
             ways: Network::Cables(world.cables.clone()).into(),
             served: Vec::new(),
+            dscp: None,
             limits: Both { download: RateLimit::None, upload: RateLimit::None }.into(),
             options: Both { download: None, upload: None },
             publisher: Publisher { mode: 0o644, group: None },

@@ -2,8 +2,8 @@
 
 use super::settings::settings;
 use super::{
-    ByteSize, CongestionControl, FileMode, GroupName, HostPort, LimitRule, ListenAddr, Network, RateLimit,
-    ReuseScope, Span, TrustRule, Zone,
+    ByteSize, CongestionControl, Dscp, FileMode, GroupName, HostPort, LimitRule, ListenAddr, Network,
+    RateLimit, ReuseScope, Span, TrustRule, Zone,
 };
 use crate::host::logging::{LogFilter, LogFormat};
 use crate::tls_mode::TlsMode;
@@ -74,6 +74,10 @@ settings! {
         /// whose uplink is full receives very slowly, because its requests are delayed. A ttd that does not run as root is
         /// limited to those in net.ipv4.tcp_allowed_congestion_control.
         pub congestion_control: Option<CongestionControl> = "cubic".parse().ok(),
+        /// The mark (DSCP) of the packets that carry chunks, by which a network can tell them from others: 0 to 63, or a name
+        /// such as "le" (less than best effort), "cs1" or "af11". Empty: the system's default. A change counts for
+        /// new connections.
+        pub dscp: Option<Dscp> = None,
         /// Where a download looks for its chunks before it fetches them: "all" (all files that ttd knows here),
         /// "same-name" (the file that it replaces) or "none". `ttctl get --no-reuse` is "none".
         pub reuse: ReuseScope = ReuseScope::All,

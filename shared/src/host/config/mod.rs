@@ -2,12 +2,13 @@
 //!
 //! Reading order: `daemon` and `tracker` declare the keys with `settings!`; `units` and `values` have the types of
 //! their values (`glob`, `network`: patterns of names, and networks; `rule_values`: keys and callers), `rules` the tables
-//! of rules, `timetable` times of day; `setting` converts values from and to TOML; `files` reads the config file and finds its `drop_ins`;
+//! of rules, `timetable` times of day, `dscp` marks of packets; `setting` converts values from and to TOML; `files` reads the config file and finds its `drop_ins`;
 //! `layers` combines what the files say, and `field` makes one configuration of it. The paths of the files are in
 //! [`paths`](super::paths).
 
 mod daemon;
 mod drop_ins;
+mod dscp;
 mod error;
 mod field;
 mod file;
@@ -31,6 +32,7 @@ mod values;
 mod tests;
 
 pub use daemon::DaemonConfig;
+pub use dscp::Dscp;
 pub use error::ConfigError;
 pub use files::Files;
 pub use glob::{BadGlob, Glob};

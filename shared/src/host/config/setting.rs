@@ -1,7 +1,7 @@
 //! Conversion of values from and to TOML: words, numbers, paths and lists.
 
 use super::{
-    ByteSize, CongestionControl, Day, FileMode, Glob, Grace, GroupName, HostPort, ListenAddr, Network,
+    ByteSize, CongestionControl, Day, Dscp, FileMode, Glob, Grace, GroupName, HostPort, ListenAddr, Network,
     RateLimit, ReuseScope, Span, TimeOfDay, TrustKey, Who, Zone,
 };
 use crate::host::logging::{LogFilter, LogFormat};
@@ -67,6 +67,7 @@ words! {
     ListenAddr: "an address and a port in quotes, or a port";
     Zone: "a name in quotes", bare: false;
     ReuseScope: "\"all\", \"same-name\" or \"none\"", bare: false;
+    Dscp: "a number from 0 to 63, or a name in quotes, such as \"le\"";
     CongestionControl: "a name in quotes, such as \"cubic\"", bare: false;
     GroupName: "the name or the number of a group";
     LogFilter: "a level in quotes, such as \"info\"", bare: false;

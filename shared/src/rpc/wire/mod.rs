@@ -60,5 +60,5 @@ pub use limits::{HELLO_BYTES_MAX, NARROW_HEAD_BYTES_MAX, TIMEOUT_MAX};
 pub use meter::Meter;
 pub use server::{Ended, ServerOptions, serve};
 pub use sideband::Sideband;
-pub use tcp::{set_congestion_control, tune};
+pub use tcp::{mark, set_congestion_control, tune};
 pub use unread::Unread;

@@ -28,6 +28,21 @@ pub fn tune(stream: &TcpStream, bulk: bool) -> io::Result<()> {
     Ok(())
 }
 
+/// Marks the packets of a connection with a codepoint of differentiated services (DSCP), 0 to 63. Packets to an IPv4 address
+/// are also marked if the socket is one of IPv6.
+///
+/// # Errors
+/// When the system refuses it. The connection works all the same.
+pub fn mark(stream: &TcpStream, dscp: u8) -> io::Result<()> {
+    let socket = SockRef::from(stream);
+    // The two low bits are for congestion notification, and TCP sets them itself.
+    let byte = u32::from(dscp) << 2;
+    if stream.local_addr()?.is_ipv6() {
+        socket.set_tclass_v6(byte)?;
+    }
+    socket.set_tos_v4(byte)
+}
+
 /// Sets the congestion control of the connections that this listener accepts, by the kernel's name for it. The
 /// accepting side is the side that sends chunks.
 ///
@@ -49,5 +64,37 @@ mod tests {
         let (accepted, _) = listener.accept().await.unwrap();
         assert!(SockRef::from(&accepted).tcp_congestion().unwrap().starts_with(b"reno"));
         assert!(set_congestion_control(&listener, "no_such_one").is_err());
+    }
+
+    /// What the socket says of its marks, as IPv4 and as IPv6.
+    fn marks(stream: &TcpStream) -> (u32, Option<u32>) {
+        let socket = SockRef::from(stream);
+        let is_v6 = stream.local_addr().unwrap().is_ipv6();
+        (socket.tos_v4().unwrap() >> 2, is_v6.then(|| socket.tclass_v6().unwrap() >> 2))
+    }
+
+    #[tokio::test]
+    async fn both_sides_of_a_connection_are_marked_over_either_protocol() {
+        let both = crate::rpc::listen("[::]:0".parse().unwrap()).unwrap();
+        let port = both.local_addr().unwrap().port();
+        let v4 = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        // A kernel without IPv6 has the first listener on IPv4, and only that.
+        let mut ways = vec![(&v4, v4.local_addr().unwrap()), (&both, ([127, 0, 0, 1], port).into())];
+        if both.local_addr().unwrap().is_ipv6() {
+            ways.push((&both, (std::net::Ipv6Addr::LOCALHOST, port).into()));
+        }
+        for (listener, to) in ways {
+            let dialed = TcpStream::connect(to).await.unwrap();
+            let (accepted, _) = listener.accept().await.unwrap();
+            for stream in [&dialed, &accepted] {
+                assert_eq!(marks(stream).0, 0, "without a mark");
+                for dscp in [8, 46, 1, 63, 0] {
+                    mark(stream, dscp).unwrap();
+                    let marked = u32::from(dscp);
+                    let (as_v4, as_v6) = marks(stream);
+                    assert_eq!((as_v4, as_v6.unwrap_or(marked)), (marked, marked), "{to}");
+                }
+            }
+        }
     }
 }
