@@ -14,6 +14,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 mod assemble;
+mod automate;
 mod board;
 pub mod cli;
 mod control;
