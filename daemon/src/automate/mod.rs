@@ -3,3 +3,5 @@
 
 #[allow(dead_code, reason = "subscriptions are to run hooks")]
 mod hook;
+#[allow(dead_code, reason = "subscriptions are to keep and remove versions by it")]
+mod retain;
