@@ -10,6 +10,7 @@ use crate::limit::lasting;
 use crate::local_time;
 use crate::output::{Colour, Output};
 use crate::status::state;
+use crate::watching::{self, WatchDocument};
 use serde::Serialize;
 use shared::rpc::control::{DaemonInfo, Limits, Overview, State, TrackerStatus};
 use std::collections::BTreeMap;
@@ -46,6 +47,12 @@ fn details(info: &DaemonInfo, overview: &Overview, output: &Output) -> Details {
         details.add_coloured("tracker", &health(tracker), colour);
     }
     details.add("files", files(&overview.states));
+    if let Some(watch) = &overview.watch {
+        details.add("watch", watching::line(watch));
+        watching::refused(watch)
+            .iter()
+            .for_each(|refused| details.add_coloured("not shared", refused, Colour::Bad));
+    }
     details.add("peers", overview.peers.to_string());
     details.add("received", format!("{} since ttd started", human::bytes(overview.downloaded_bytes)));
     details.add("sent", format!("{} since ttd started", human::bytes(overview.uploaded_bytes)));
@@ -126,6 +133,8 @@ struct Info {
     uploaded_bytes: u64,
     config_files: Vec<String>,
     tls: Tls,
+    /// `null` if the shared directory is not watched.
+    watch: Option<WatchDocument>,
 }
 
 impl Info {
@@ -155,6 +164,7 @@ impl Info {
             uploaded_bytes: overview.uploaded_bytes,
             config_files: overview.config_files.iter().map(|file| path(file)).collect(),
             tls: Tls::from(&overview.tls),
+            watch: overview.watch.as_ref().map(WatchDocument::from),
         }
     }
 }
@@ -216,6 +226,7 @@ mod tests {
                 line: "tls = \"require\"; web-1, certificate valid until 2027-02-19 (30 days left)"
                     .to_owned(),
             },
+            watch: None,
         };
         (info, overview)
     }

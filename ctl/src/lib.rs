@@ -77,6 +77,7 @@ mod verify;
 mod wait;
 mod want;
 mod watch;
+mod watching;
 mod width;
 
 #[cfg(test)]

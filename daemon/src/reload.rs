@@ -2,7 +2,7 @@
 //! names the others, and a configuration with a mistake changes nothing.
 
 use crate::cli::Args;
-use crate::inbox::{Configured, Context, Input, Settings};
+use crate::inbox::{Configured, Context, Input, Settings, WatchSettings};
 use crate::jobs;
 use crate::limits::LimitBook;
 use crate::plan::{self, Plan};
@@ -111,6 +111,7 @@ pub fn configured(config: &DaemonConfig, publisher: &Publisher, files: &Files) -
         file_mode: publisher.mode,
         file_group: publisher.group,
         files: files.paths().map(Path::to_owned).collect(),
+        watch: WatchSettings::of(config),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Starts the daemon and ends it: folder, sockets, tasks and signals, in this order; each failure says what to do.
 
 use crate::assemble::{Parts, assemble};
+use crate::automate;
 use crate::cli::Args;
 use crate::descriptors::Descriptors;
 use crate::entropy;
@@ -118,7 +119,7 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
     let (keeper, doors) = Keeper::start(mode, places)
         .map_err(|error| failed("cannot start the thread that looks at certificates", &error))?;
     let assembled = assemble(Parts {
-        home,
+        home: home.clone(),
         peer_id: PeerId(entropy::random()),
         listen,
         zone: config.zone.as_str().to_owned(),
@@ -137,7 +138,7 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
     }
     let callers = listen_for_callers(&plan).await?;
     let (configured, known) = watch::channel(reload::configured(config, &plan.publisher, &plan.files));
-    let reception = assembled.reception(plan.socket.clone(), known);
+    let reception = assembled.reception(plan.socket.clone(), known.clone());
     let reception = reception.map_err(|error| failed("cannot start", &error))?;
     let (context, limits) = (assembled.context.clone(), assembled.limits.clone());
     let (mut running, loaded) = assembled.run();
@@ -147,6 +148,7 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
     running.beside(reception.accept(callers));
     running.beside(watchdog::watch(service.clone(), context.clone()));
     running.beside(identity::follow(membership, keeper));
+    running.beside(automate::watch(context.clone(), home, known));
     running.beside(enrol::run(context.clone()));
     running.beside(enrol::run_beside(context.clone()));
     running.beside(limits.clone().follow());

@@ -10,6 +10,9 @@ use tokio::sync::watch;
 /// them wait to be hashed.
 const RUNNING_MAX: usize = 1024;
 
+/// What a share is doing when its file is hashed and shared here, and the trackers have not answered yet.
+pub const ANNOUNCING: &str = "announcing";
+
 /// How many ended tasks are remembered. Beyond this, those that ended first are forgotten.
 const ENDED_MAX: usize = 4096;
 

@@ -13,13 +13,14 @@ use crate::connect::{CALL_TIMEOUT, Daemon};
 use crate::error::Error;
 use crate::human;
 use crate::output::Output;
+use crate::watching;
 use findings::{Findings, Verdict};
 use shared::host::clock::time_of_day;
 use shared::host::config::{ConfigError, DaemonConfig, Files};
 use shared::host::environment;
 use shared::host::paths::Places;
 use shared::rpc::control::{
-    ErrorKind, Examined, IdentityOrigin, IdentityReport, ResourceStatus, State, TlsState,
+    ErrorKind, Examined, IdentityOrigin, IdentityReport, ResourceStatus, State, TlsState, WatchState,
 };
 use shared::tls_mode::TlsMode;
 use std::path::Path;
@@ -100,7 +101,25 @@ async fn with_daemon(daemon: &Daemon, findings: &mut Findings) -> Result<(), Err
     membership(&daemon.caller.identity(CALL_TIMEOUT).await??, &overview.tls, findings);
     machine::listens(info.listen, findings).await;
     trackers::check(daemon, findings).await;
+    watch(overview.watch.as_ref(), findings);
     Ok(())
+}
+
+/// Whether what is put into the shared directory is shared.
+fn watch(watch: Option<&WatchState>, findings: &mut Findings) {
+    let Some(watch) = watch else { return };
+    let has_trouble = watch.waits.is_some() || watch.refused > 0 || watch.beyond > 0;
+    let is_asked_for = watch.scans_only.as_ref().is_none_or(|why| why.starts_with("watch = "));
+    let hint = watching::refused(watch).join("; ");
+    match has_trouble || !is_asked_for {
+        true => findings.add(
+            "watch",
+            Verdict::Warning,
+            watching::line(watch),
+            Some(hint).filter(|hint| !hint.is_empty()),
+        ),
+        false => findings.ok("watch", watching::line(watch)),
+    }
 }
 
 async fn without_daemon(global: &Global, config: &DaemonConfig, findings: &mut Findings) {

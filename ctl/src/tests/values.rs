@@ -153,6 +153,7 @@ pub fn overview() -> Overview {
             fault: None,
             line: "tls = \"require\"; web-1, certificate valid until 2027-02-19 (30 days left)".to_owned(),
         },
+        watch: None,
     }
 }
 

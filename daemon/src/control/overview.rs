@@ -33,6 +33,7 @@ pub async fn overview(server: &ControlServer, whole: Whole) -> Overview {
         downloaded_bytes: whole.traffic.0,
         uploaded_bytes: whole.traffic.1,
         tls: tls(&server.context.doors()),
+        watch: server.context.watching.borrow().as_deref().cloned(),
     }
 }
 

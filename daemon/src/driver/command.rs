@@ -35,6 +35,9 @@ impl Driver {
             Command::Sign { manifest, signature, by, reply } => {
                 drop(reply.send(able.and_then(|()| self.sign(&manifest, signature, &by))));
             }
+            Command::Holding { name, reply } => {
+                drop(reply.send(able.map(|()| self.holding(&name))));
+            }
             Command::Complete { what, reply } => drop(reply.send(able.and_then(|()| self.complete(what)))),
             Command::Inspect { what, reply } => match able {
                 Ok(()) => self.inspect(what, reply),

@@ -40,6 +40,7 @@ mod found_out;
 mod get;
 mod hash_shared;
 mod hashing;
+mod holding;
 mod import;
 mod join;
 mod lay_out;

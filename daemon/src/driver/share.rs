@@ -11,7 +11,7 @@ use crate::jobs;
 use crate::library::{Phase, Resource};
 use crate::saver::Shelf;
 use crate::store::{FileIdentity, NameRecord, PublishedFile, PublishedTree, Record, StoreError};
-use crate::tasks::TaskHandle;
+use crate::tasks::{ANNOUNCING, TaskHandle};
 use crate::tracker::{Announcing, NotPublished, TrackerCommand};
 use futures::future::Either;
 use shared::host::clock::now_ms;
@@ -229,7 +229,7 @@ impl Driver {
             answers.push((url, answer));
         }
         let Some(handle) = self.tasks.get(task).cloned() else { return };
-        handle.progress("announcing", 0, 0);
+        handle.progress(ANNOUNCING, 0, 0);
         let (name, manifest) = (name.clone(), self.home.manifest_file(name));
         jobs::spawn(async move {
             let state = match saved.await {

@@ -1,6 +1,7 @@
 //! The commands that callers and other parts of the daemon give to the driver.
 
 use super::found::Hit;
+use super::holding::Holding;
 use crate::jobs;
 use crate::snapshot::Snapshot;
 use crate::store::{Import, PublishedFile, Signed};
@@ -37,6 +38,8 @@ pub enum Command {
     Get { wanted: Wanted, reply: Reply<Accepted> },
     /// Fetches the resource that this daemon knows under a name or an id, without asking a tracker.
     FindLocally { what: String, manner: Manner, by: WantedBy, reply: Reply<Accepted> },
+    /// Says what ttd has under a name.
+    Holding { name: ResourceName, reply: Reply<Holding> },
     /// Finds the manifest of a name, as it was signed or is to be signed.
     Manifest { what: String, reply: Reply<Manifest> },
     /// Adds a signature, which was checked, to a name that is shared here and has this manifest.
@@ -102,6 +105,22 @@ pub struct ToShare {
 }
 
 impl ToShare {
+    /// What lies in the shared directory under this name, at the configured trackers, in the place of what had the name
+    /// before.
+    pub fn in_place(name: ResourceName, tree: Option<TreeOptions>, by: WantedBy) -> ToShare {
+        ToShare {
+            name,
+            trackers: Vec::new(),
+            replace: true,
+            bytes: 0,
+            data_bytes: 0,
+            tree,
+            to_be_signed: false,
+            lost: Vec::new(),
+            by,
+        }
+    }
+
     /// From a caller's request.
     pub fn new(request: ShareRequest, by: WantedBy) -> ToShare {
         let ShareRequest { name, trackers, replace, bytes, data_bytes, tree, to_be_signed } = request;
@@ -218,6 +237,7 @@ impl Command {
             Command::Share { request, .. }
             | Command::Import { request, .. }
             | Command::ImportEnd { request, .. } => (Some(request.name.as_str()), None),
+            Command::Holding { name, .. } => (Some(name.as_str()), None),
             Command::Sign { manifest, .. } => (Some(manifest.name().as_str()), Some(manifest.resource())),
             Command::Get { wanted, .. } => {
                 (Some(wanted.manifest.name().as_str()), Some(wanted.manifest.resource()))
@@ -246,6 +266,7 @@ impl Command {
                 drop(reply.send(Err(error)));
             }
             Command::Manifest { reply, .. } => drop(reply.send(Err(error))),
+            Command::Holding { reply, .. } => drop(reply.send(Err(error))),
             Command::Import { reply, .. } => drop(reply.send(Err(error))),
             Command::ImportEnd { reply, import, .. } => {
                 // Dropping the import deletes its file, which blocks as long as the shared directory does.

@@ -18,6 +18,7 @@ use shared::host::doors::Doors;
 use shared::host::guard::{Guest, while_welcome};
 use shared::host::handshakes::Handshakes;
 use shared::id::PeerId;
+use shared::rpc::control::WatchState;
 use shared::rpc::peer::{Hello, LinkKind};
 use shared::rpc::tls::Refusal;
 use shared::rpc::{PROTOCOL_VERSION, tracker::TrackedPeer};
@@ -70,6 +71,8 @@ pub struct Context {
     pub dscp: watch::Sender<Option<Dscp>>,
     /// The state of all resources. The driver publishes changes, and readers subscribe.
     pub snapshots: watch::Sender<Arc<Snapshot>>,
+    /// The state of the watch of the shared directory; `None` if it is not watched.
+    pub watching: watch::Sender<Option<Arc<WatchState>>>,
     /// What happened lately, for those who follow it.
     pub events: EventBoard,
     /// Whose signatures count.
@@ -117,6 +120,7 @@ impl Context {
             served: watch::Sender::default(),
             dscp: watch::Sender::default(),
             snapshots: watch::Sender::default(),
+            watching: watch::Sender::default(),
             events: EventBoard::default(),
             trust: Arc::default(),
             membership: ways.membership.clone(),

@@ -3,12 +3,13 @@
 
 use super::command::{Command, Manner, Reply, ToShare, Wanted, Whole};
 use super::context::Context;
+use super::holding::Holding;
 use super::input::Input;
 use super::refusals::{internal, unknown};
 use crate::jobs;
 use crate::snapshot::Snapshot;
 use crate::store::{Import, PublishedFile};
-use crate::tasks::TaskHandle;
+use crate::tasks::{ANNOUNCING, TaskHandle};
 use shared::id::ResourceId;
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
@@ -68,6 +69,23 @@ impl Requests {
     ) -> Result<(), ControlError> {
         let import = Box::new(import);
         self.ask(|reply| Command::ImportEnd { task, request, import, reply }).await
+    }
+
+    /// Waits until what a task shares is hashed and shared here, whatever the trackers say; for as long as `wait` at most.
+    /// `None` if it is not over then.
+    pub async fn hashed(&self, task: TaskId, wait: Duration) -> Result<Option<TaskState>, ControlError> {
+        let mut state = self.ask(|reply| Command::Task { task, reply }).await?;
+        let is_hashing =
+            |state: &TaskState| matches!(state, TaskState::Running { doing, .. } if doing != ANNOUNCING);
+        let hashed = state.wait_for(|state| !is_hashing(state));
+        let _ = tokio::time::timeout(wait.min(WAIT_MAX), hashed).await;
+        let now = state.borrow().clone();
+        Ok(Some(now).filter(|now| !is_hashing(now)))
+    }
+
+    /// What ttd has under a name.
+    pub async fn holding(&self, name: ResourceName) -> Result<Holding, ControlError> {
+        self.ask(|reply| Command::Holding { name, reply }).await
     }
 
     /// The state of a task: at its end, or after `wait`, which is at most [`WAIT_MAX`].

@@ -1,6 +1,6 @@
 //! The parts of the configuration that the driver and the control service receive.
 
-use shared::host::config::ReuseScope;
+use shared::host::config::{DaemonConfig, Glob, ReuseScope, WatchMode};
 use shared::url::TrackerUrl;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,6 +15,36 @@ pub struct Configured {
     pub file_group: Option<u32>,
     /// The config file and its drop-ins, in the order in which they were read.
     pub files: Vec<PathBuf>,
+    /// Whether and how the shared directory is watched.
+    pub watch: WatchSettings,
+}
+
+/// Whether and how the shared directory is watched.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WatchSettings {
+    /// Whether it is, and by what.
+    pub mode: WatchMode,
+    /// Whether directories are shared, too.
+    pub has_trees: bool,
+    /// The time between two scans.
+    pub interval: Duration,
+    /// How long a file must stand still after it was closed.
+    pub settle: Duration,
+    /// The names that are not shared.
+    pub ignore: Vec<Glob>,
+}
+
+impl WatchSettings {
+    /// Those of a configuration.
+    pub fn of(config: &DaemonConfig) -> WatchSettings {
+        WatchSettings {
+            mode: config.watch,
+            has_trees: config.watch_directories,
+            interval: config.watch_interval.duration(),
+            settle: config.watch_settle.duration(),
+            ignore: config.watch_ignore.clone(),
+        }
+    }
 }
 
 /// Settings that a reload may change.

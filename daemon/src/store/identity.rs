@@ -58,7 +58,8 @@ impl FileIdentity {
         self.inode == 0
     }
 
-    pub(super) fn of_metadata(metadata: &Metadata) -> FileIdentity {
+    /// The identity of the file that has this metadata.
+    pub fn of_metadata(metadata: &Metadata) -> FileIdentity {
         FileIdentity {
             device: metadata.dev(),
             inode: metadata.ino(),
@@ -96,12 +97,12 @@ impl FileIdentity {
     }
 
     /// The inode, and the time of the last change in seconds and nanoseconds.
-    pub(super) fn parts(&self) -> (u64, i64, u32) {
+    pub fn parts(&self) -> (u64, i64, u32) {
         (self.inode, self.modified_s, self.modified_ns as u32)
     }
 
     /// An identity of these parts. The device is not compared, and left out.
-    pub(super) fn of_parts(inode: u64, bytes: u64, modified_s: i64, modified_ns: u32) -> FileIdentity {
+    pub fn of_parts(inode: u64, bytes: u64, modified_s: i64, modified_ns: u32) -> FileIdentity {
         FileIdentity { device: 0, inode, bytes, modified_s, modified_ns: modified_ns.into() }
     }
 

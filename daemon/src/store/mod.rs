@@ -89,6 +89,7 @@ mod tree_writer;
 mod trust_file;
 #[cfg(test)]
 mod undo;
+mod watched_file;
 
 pub use assemble::Donors;
 pub use credentials::{Credentials, Joined};
@@ -126,3 +127,4 @@ pub use slot::Slot;
 pub use staging::StagingTree;
 pub use sums::SumsReader;
 pub use tree_scan::TreeScan;
+pub use watched_file::WatchedTree;

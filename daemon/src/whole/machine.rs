@@ -4,7 +4,7 @@ use super::world::World;
 use crate::assemble::{Parts, Running, assemble};
 use crate::control::reception::Reception;
 use crate::driver::tap::Facts;
-use crate::inbox::{Configured, Context, Requests, Settings};
+use crate::inbox::{Configured, Context, Requests, Settings, WatchSettings};
 use crate::jobs::life::{Life, Pace};
 use crate::limits::Both;
 use crate::net::{Listener, Network};
@@ -12,7 +12,7 @@ use crate::peer::room::Caps;
 use crate::peer::server as peer;
 use crate::store::faulty::{DiskFault, Faulty};
 use crate::store::{Disk, Home, Publisher};
-use shared::host::config::{RateLimit, ReuseScope};
+use shared::host::config::{DaemonConfig, RateLimit, ReuseScope};
 use shared::id::PeerId;
 use shared::rpc::local::Credentials;
 use std::cell::{Cell, RefCell};
@@ -233,7 +233,9 @@ impl Machine {
                 neighbours_max: 40,
             },
         });
-        let configured = Configured { trackers, file_mode: 0o644, file_group: None, files: Vec::new() };
+        let watch = WatchSettings::of(&DaemonConfig::default());
+        let configured =
+            Configured { trackers, file_mode: 0o644, file_group: None, files: Vec::new(), watch };
         let reception = assembled.reception(self.folder.join("socket"), watch::channel(configured).1);
         let reception = reception.expect("a healthy disk shows the shared directory");
         let requests = Requests::new(&assembled.context);

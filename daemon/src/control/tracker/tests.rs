@@ -1,10 +1,10 @@
 //! Tests questions to trackers that do not answer.
 
 use super::*;
-use crate::inbox::Configured;
+use crate::inbox::{Configured, WatchSettings};
 use crate::net::Network;
 use crate::throttle::Bucket;
-use shared::host::config::RateLimit;
+use shared::host::config::{DaemonConfig, RateLimit};
 use shared::id::PeerId;
 use std::net::Ipv4Addr;
 use tokio::net::{TcpListener, TcpStream};
@@ -15,7 +15,8 @@ fn questions(trackers: &[&TrackerUrl]) -> Arc<Questions> {
     let (context, _, _) =
         Context::new(PeerId([1; 16]), listen, String::new(), (bucket(), bucket()), Network::System);
     let trackers = trackers.iter().copied().cloned().collect();
-    let configured = Configured { trackers, file_mode: 0o644, file_group: None, files: Vec::new() };
+    let watch = WatchSettings::of(&DaemonConfig::default());
+    let configured = Configured { trackers, file_mode: 0o644, file_group: None, files: Vec::new(), watch };
     Questions::new(context, watch::channel(configured).1)
 }
 

@@ -2,8 +2,8 @@
 
 use super::settings::settings;
 use super::{
-    ByteSize, CongestionControl, Dscp, FileMode, GroupName, HostPort, LimitRule, ListenAddr, Network,
-    RateLimit, ReuseScope, Span, TrustRule, Zone,
+    ByteSize, CongestionControl, Dscp, FileMode, Glob, GroupName, HostPort, LimitRule, ListenAddr, Network,
+    RateLimit, ReuseScope, Span, TrustRule, WatchMode, Zone,
 };
 use crate::host::logging::{LogFilter, LogFormat};
 use crate::tls_mode::TlsMode;
@@ -86,6 +86,20 @@ settings! {
         /// A download without progress for this long is reported in the log, once, with the reason. The log also says
         /// when it continues.
         pub stall_warning: Span = Span::from_millis(300_000).expect("more than 0"),
+        /// Whether each file that is put into the shared directory is shared: false, true, or "scan" for a file system that
+        /// does not tell of changes, such as NFS. A file that is replaced or written again is shared anew.
+        pub watch: WatchMode = WatchMode::Off,
+        /// Whether each directory that is put into the watched directory is shared as well, as a whole, when nothing in it has
+        /// changed for 10 s, and anew after a change.
+        pub watch_directories: bool = false,
+        /// How often the watched directory is scanned. Changes that the system tells of are noticed at once.
+        pub watch_interval: Span = Span::from_millis(20_000).expect("more than 0"),
+        /// How long a file in the watched directory must stand still after it was closed before it is shared. A file of which
+        /// only a scan tells must stand still for at least 10 s.
+        pub watch_settle: Span = Span::from_millis(2_000).expect("more than 0"),
+        /// The names that are not shared from the watched directory, as patterns: hidden and unfinished files. ttd's own files,
+        /// symbolic links, FIFOs and devices never are. It replaces the patterns that are shown here.
+        pub watch_ignore: Vec<Glob> = patterns(&UNFINISHED),
         /// Whose signature a file needs before it is fetched and before it gets its name. Without any rule none needs one. The
         /// first rule that is about a file's name counts; a directory's name is that with and without ".tar".
         pub trust: Vec<TrustRule> = Vec::new(),
@@ -93,6 +107,15 @@ settings! {
         /// `download_limit` and `upload_limit` do. A limit of `ttctl limit` or of the command line comes before them.
         pub limit: Vec<LimitRule> = Vec::new(),
     }
+}
+
+/// Names of files that are hidden, or that their writers rename when they are finished; and torrents, which only lead to
+/// what they are about.
+const UNFINISHED: [&str; 8] =
+    [".*", "*~", "*.part", "*.tmp", "*.crdownload", "*.filepart", "*.partial", "*.torrent"];
+
+fn patterns(all: &[&str]) -> Vec<Glob> {
+    all.iter().map(|text| text.parse().expect("each is a pattern")).collect()
 }
 
 impl DaemonConfig {

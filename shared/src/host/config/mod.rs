@@ -43,4 +43,4 @@ pub use rules::{AllowRule, LimitRule, TrustRule};
 pub use timetable::{Day, TimeOfDay};
 pub use tracker::TrackerConfig;
 pub use units::{BadUnit, ByteSize, FileMode, Grace, Rate, RateLimit, Span};
-pub use values::{BadValue, CongestionControl, GroupName, ListenAddr, ReuseScope, Zone};
+pub use values::{BadValue, CongestionControl, GroupName, ListenAddr, ReuseScope, WatchMode, Zone};

@@ -2,7 +2,7 @@
 
 use super::{
     ByteSize, CongestionControl, Day, Dscp, FileMode, Glob, Grace, GroupName, HostPort, ListenAddr, Network,
-    RateLimit, ReuseScope, Span, TimeOfDay, TrustKey, Who, Zone,
+    RateLimit, ReuseScope, Span, TimeOfDay, TrustKey, WatchMode, Who, Zone,
 };
 use crate::host::logging::{LogFilter, LogFormat};
 use crate::tls_mode::TlsMode;
@@ -104,6 +104,39 @@ impl Setting for NonZeroU32 {
 
     fn write(&self) -> String {
         self.to_string()
+    }
+}
+
+impl Setting for bool {
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        match value {
+            DeValue::Boolean(value) => Ok(*value),
+            other => Err(format!("expected true or false, not {}", kind(other))),
+        }
+    }
+
+    fn write(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Setting for WatchMode {
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        match value {
+            DeValue::Boolean(false) => Ok(WatchMode::Off),
+            DeValue::Boolean(true) => Ok(WatchMode::Events),
+            DeValue::String(text) if text == "scan" => Ok(WatchMode::Scan),
+            DeValue::String(_) => Err("expected true, false or \"scan\"".to_owned()),
+            other => Err(format!("expected true, false or \"scan\", not {}", kind(other))),
+        }
+    }
+
+    fn write(&self) -> String {
+        match self {
+            WatchMode::Off => "false".to_owned(),
+            WatchMode::Events => "true".to_owned(),
+            WatchMode::Scan => quote("scan"),
+        }
     }
 }
 

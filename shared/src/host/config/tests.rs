@@ -4,7 +4,7 @@ mod drop_ins;
 mod rules;
 mod tables;
 
-use super::{ConfigError, DaemonConfig, Files, Key, TrackerConfig};
+use super::{ConfigError, DaemonConfig, Files, Key, TrackerConfig, WatchMode};
 use std::path::{Path, PathBuf};
 
 fn daemon(text: &str) -> Result<DaemonConfig, String> {
@@ -56,6 +56,22 @@ fn every_key_is_taken() {
     assert_eq!((config.peer_connections_max.get(), config.unknown_connections_max.get()), (1_000, 16));
     assert_eq!(config.sync_every.to_string(), "5 s");
     assert_eq!(config.stall_warning.to_string(), "10 min");
+}
+
+#[test]
+fn whether_the_directory_is_watched_is_true_false_or_scan() {
+    let watch = |text: &str| daemon(text).map(|config| config.watch);
+    assert_eq!(watch(""), Ok(WatchMode::Off));
+    assert_eq!(watch("watch = true"), Ok(WatchMode::Events));
+    assert_eq!(watch("watch = \"scan\""), Ok(WatchMode::Scan));
+    let wrong = |text: &str| daemon(text).unwrap_err();
+    assert_eq!(wrong("watch = \"yes\""), "ttd.toml:1: watch: expected true, false or \"scan\"");
+    assert_eq!(wrong("watch = 1"), "ttd.toml:1: watch: expected true, false or \"scan\", not an integer");
+    let word = wrong("watch_directories = \"yes\"");
+    assert_eq!(word, "ttd.toml:1: watch_directories: expected true or false, not a string");
+    let config = daemon("watch_directories = true\nwatch_settle = \"500 ms\"\nwatch_ignore = []").unwrap();
+    assert!(config.watch_directories && config.watch_ignore.is_empty());
+    assert_eq!(config.watch_settle.to_string(), "500 ms");
 }
 
 #[test]

@@ -89,6 +89,17 @@ impl fmt::Display for ReuseScope {
     }
 }
 
+/// Whether what is put into the shared directory is shared, and how it is noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum WatchMode {
+    /// Nothing is shared by itself.
+    Off,
+    /// The system tells of changes, and scans find the others.
+    Events,
+    /// Scans find them.
+    Scan,
+}
+
 /// The name of a group of machines that are close to each other: a site, a room, a rack. Empty if none is configured.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Zone(String);

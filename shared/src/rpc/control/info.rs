@@ -2,6 +2,7 @@
 
 use super::limit::Limits;
 use super::status::{State, TrackerStatus};
+use super::watching::WatchState;
 use crate::id::PeerId;
 use crate::identity::NodeName;
 use crate::tls_mode::TlsMode;
@@ -71,6 +72,8 @@ pub struct Overview {
     pub uploaded_bytes: u64,
     /// With what its connections begin.
     pub tls: TlsState,
+    /// The watch of the shared directory; `None` if it is not watched.
+    pub watch: Option<WatchState>,
 }
 
 /// With what the daemon's connections begin: whether they are encrypted, and by which certificate it is known.

@@ -22,6 +22,7 @@ mod task;
 mod task_state;
 mod tracker;
 mod unpublish;
+mod watching;
 
 pub use error::{ControlError, ErrorKind, TRY_LATER};
 pub use events::{EventPage, FileEvent, Happened, Happening, TrackerEvent};
@@ -41,3 +42,4 @@ pub use task::TaskId;
 pub use task_state::{EditedFiles, TaskState};
 pub use tracker::{Page, SOFTWARE_CHARS_MAX, TrackerAnswer, TrackerExamined};
 pub use unpublish::Unpublished;
+pub use watching::{NotShared, WatchState};

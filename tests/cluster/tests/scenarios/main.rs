@@ -60,3 +60,4 @@ mod unpublish;
 mod updates;
 mod uploads;
 mod wanted;
+mod watching;
