@@ -6,15 +6,17 @@
 //! limits the connections, `call_rate` the rate of their calls, and `lines` what they cause in the log; `diary` says what
 //! the log and callers are told of publications; `date` dates them; `state` is what all connections share. [`rights`]
 //! says what a caller may do, and `allowed` applies that to the calls; `rules` has all that the configuration says of
-//! callers. `enrol` issues and renews certificates, where there is an authority.
+//! callers. `caller` is who calls. [`follow`] decides what those are told who follow the catalogue. `enrol` issues and renews certificates, where there is an authority.
 
 mod allowed;
 mod call_rate;
+mod caller;
 pub mod cli;
 mod date;
 mod diary;
 mod door;
 mod enrol;
+pub mod follow;
 mod lines;
 pub mod memory;
 mod pool;

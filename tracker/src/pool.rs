@@ -55,6 +55,11 @@ impl ConnectionPlace {
         self.id
     }
 
+    /// The number of all connections.
+    pub(crate) fn all(&self) -> usize {
+        self.pool.taken()
+    }
+
     /// Notes that the connection has said hello. It is no longer closed for a newer one.
     pub(crate) fn keep(&self) {
         self.pool.crowd().know(self.id, ());

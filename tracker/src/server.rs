@@ -1,11 +1,12 @@
 //! Accepts connections, and ends them.
 
+use crate::caller::Caller;
 use crate::door::{Door, Entered, Stranger, places};
 use crate::enrol::Enrolment;
 use crate::memory::{RegistryLimits, Size};
 use crate::pool::{ConnectionPlace, ConnectionPool};
 use crate::rules::Rules;
-use crate::service::{Caller, TrackerConnection};
+use crate::service::TrackerConnection;
 use crate::state::TrackerState;
 use shared::host::config::TrackerConfig;
 use shared::host::doors::{Doors, Keeper};

@@ -2,9 +2,11 @@
 
 use crate::allowed;
 use crate::call_rate::{CALL, CallRate, HASHES, OFFER, PAGE, PASSED, WALKED};
+use crate::caller::Caller;
 use crate::diary::{Published, error, log_publish, log_unpublish};
 use crate::door::Stranger;
 use crate::enrol::Asker;
+use crate::follow::Following;
 use crate::lines::Lines;
 use crate::memory::{Refusal, Registry, Who, known_as, seen_from};
 use crate::pool::ConnectionPlace;
@@ -17,10 +19,10 @@ use shared::identity::Node;
 use shared::name::ResourceName;
 use shared::rpc::peer::ZONE_BYTES_MAX;
 use shared::rpc::tracker::{
-    ANNOUNCE_MAX, Announce, AnnounceReply, AuthorityReply, Enrolled, Fleet, FleetPlace, JoinAsk, LIST_MAX,
-    ListEntry, Lookup, ManifestPage, Namesake, NotEnrolled, OFFERS_MAX, Offer, PAGE_HASHES, PeerEntry,
-    PublishReply, RenewAsk, ResourceEntry, RevokedAsk, RevokedPage, Right, Tracker, TrackerError,
-    TrackerHello, TrackerWelcome, Unpublish, UnpublishReply,
+    ANNOUNCE_MAX, Announce, AnnounceReply, AuthorityReply, CataloguePlace, Changes, Enrolled, Fleet,
+    FleetPlace, JoinAsk, LIST_MAX, ListEntry, Lookup, ManifestPage, Namesake, NotEnrolled, OFFERS_MAX, Offer,
+    PAGE_HASHES, PeerEntry, PublishReply, RenewAsk, ResourceEntry, RevokedAsk, RevokedPage, Right, Tracker,
+    TrackerError, TrackerHello, TrackerWelcome, Unpublish, UnpublishReply,
 };
 use shared::rpc::wire::Greeted;
 use shared::rpc::{PROTOCOL_VERSION, Payload, WrongVersion};
@@ -28,21 +30,6 @@ use shared::swarm::Time;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tarpc::context::Context;
-
-/// Who calls.
-#[derive(Debug)]
-pub(crate) struct Caller {
-    /// The other side's IP address.
-    pub(crate) asker: IpAddr,
-    /// Our IP address on this connection.
-    pub(crate) own: IpAddr,
-    /// Whose certificate it showed.
-    pub(crate) node: Option<Node>,
-    /// Set if it was let in without a certificate only to ask for one.
-    pub(crate) stranger: Option<Stranger>,
-    /// Whether nobody else can read the connection.
-    pub(crate) is_encrypted: bool,
-}
 
 /// The service of one connection. Clones share its state.
 #[derive(Debug, Clone)]
@@ -275,7 +262,8 @@ impl Tracker for TrackerConnection {
             let newer = std::mem::take(&mut answer.newer);
             answer.newer = newer.into_iter().map(|other| self.seen_namesake(other)).collect();
         }
-        Ok(AnnounceReply { answers })
+        let (epoch, sequence) = (self.0.state.epoch(), self.registry().sequence());
+        Ok(AnnounceReply { answers, catalogue: CataloguePlace { epoch, sequence } })
     }
 
     async fn withdraw(self, _: Context, keys: Vec<SwarmKey>) -> Result<(), TrackerError> {
@@ -468,6 +456,17 @@ impl Tracker for TrackerConnection {
             machine.addr = seen_from(machine.addr, self.0.asker, self.0.own);
         }
         Ok(fleet)
+    }
+
+    async fn changes(self, _: Context, since: CataloguePlace, max: u32) -> Result<Changes, TrackerError> {
+        self.turn(CALL).await?;
+        let (granted, mut following) = (self.granted(), Following::new(self.0.state.epoch(), since, max));
+        following.look(&self.registry(), &granted, self.now());
+        while !following.is_complete() {
+            self.turn(PAGE).await?;
+            following.look(&self.registry(), &granted, self.now());
+        }
+        Ok(following.answer(self.0.place.all(), self.0.state.date_ms()))
     }
 
     async fn clock(self, _: Context) -> Result<u64, TrackerError> {

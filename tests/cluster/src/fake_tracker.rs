@@ -4,10 +4,10 @@ use shared::chunk::ChunkCount;
 use shared::id::{PeerId, ResourceId, SwarmKey};
 use shared::name::ResourceName;
 use shared::rpc::tracker::{
-    ANNOUNCE_MAX, Announce, AnnounceAnswer, AnnounceReply, AuthorityReply, Enrolled, Fleet, FleetMachine,
-    FleetPlace, JoinAsk, LIST_MAX, ListEntry, Lookup, ManifestPage, Namesake, NotEnrolled, Offer, PeerEntry,
-    Presence, Publication, PublishReply, RenewAsk, ResourceEntry, RevokedAsk, RevokedPage, Stage, Tracker,
-    TrackerError, TrackerHello, TrackerWelcome, Unpublish, UnpublishReply,
+    ANNOUNCE_MAX, Announce, AnnounceAnswer, AnnounceReply, AuthorityReply, CataloguePlace, Changes, Enrolled,
+    Fleet, FleetMachine, FleetPlace, JoinAsk, LIST_MAX, ListEntry, Lookup, ManifestPage, Namesake,
+    NotEnrolled, Offer, PeerEntry, Presence, Publication, PublishReply, RenewAsk, ResourceEntry, RevokedAsk,
+    RevokedPage, Stage, Tracker, TrackerError, TrackerHello, TrackerWelcome, Unpublish, UnpublishReply,
 };
 use shared::rpc::wire::{self, Greeted, ServerOptions};
 use shared::rpc::{PROTOCOL_VERSION, Payload};
@@ -246,7 +246,8 @@ impl Tracker for Fake {
             return Err(TrackerError::Full("it does not like you".to_owned()));
         }
         let answers = entries.iter().map(|entry| self.answer(entry));
-        Ok(AnnounceReply { answers: answers.skip(usize::from(self.says.forgets_answers)).collect() })
+        let answers = answers.skip(usize::from(self.says.forgets_answers)).collect();
+        Ok(AnnounceReply { answers, catalogue: CataloguePlace { epoch: self.epoch, sequence: u64::MAX } })
     }
 
     async fn withdraw(self, _: Context, _: Vec<SwarmKey>) -> Result<(), TrackerError> {
@@ -318,6 +319,11 @@ impl Tracker for Fake {
 
     async fn renew(self, _: Context, _: RenewAsk) -> Result<Enrolled, NotEnrolled> {
         Err(NotEnrolled::NoAuthority)
+    }
+
+    async fn changes(self, _: Context, _: CataloguePlace, _: u32) -> Result<Changes, TrackerError> {
+        let place = CataloguePlace { epoch: self.epoch, sequence: u64::MAX };
+        Ok(Changes { place, changes: Vec::new(), more: true, poll_ms: 0, now_ms: u64::MAX })
     }
 
     async fn revoked(self, _: Context, _: RevokedAsk) -> Result<RevokedPage, TrackerError> {

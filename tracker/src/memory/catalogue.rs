@@ -3,6 +3,7 @@
 //! The catalogue cannot tell whether a list of chunk hashes is the true one of its resource. Several may be published
 //! side by side, and the peers that fetch find out.
 
+use super::changes::Changes;
 use super::limits::RegistryLimits;
 use super::name_digest::NameDigest;
 use super::named::{Named, NamedManifest, Newness, chosen};
@@ -47,6 +48,8 @@ pub(super) struct Catalogue {
     pub(super) dropped: Vec<(SwarmKey, SocketAddr)>,
     /// Names that their sharers took back.
     pub(super) taken_back: TakenBack,
+    /// What changed, for those who follow the catalogue.
+    pub(super) changes: Changes,
 }
 
 #[derive(Debug)]
@@ -85,6 +88,7 @@ impl Catalogue {
             abandoned: BTreeSet::new(),
             dropped: Vec::new(),
             taken_back: TakenBack::default(),
+            changes: Changes::default(),
         }
     }
 
@@ -328,6 +332,7 @@ impl Catalogue {
     /// Publishes a manifest, which is here, under a name that it does not have yet.
     pub(super) fn give_name(&mut self, published: NamedManifest) {
         let (name, key) = (published.publication.name.clone(), published.key());
+        self.changes.touch(&name);
         self.publications += 1;
         self.bytes += text_bytes(&published.publication);
         let named = self.names.entry(name.clone()).or_insert_with(|| Named::new(&name));
@@ -350,6 +355,7 @@ impl Catalogue {
         self.set_behind(name, key, false);
         let Some(named) = self.names.get_mut(name) else { return };
         let Some(gone) = named.remove(key) else { return };
+        self.changes.touch(name);
         let newest = named.newest();
         if newest.is_none() {
             self.names.remove(name);
@@ -404,7 +410,7 @@ impl Catalogue {
     }
 
     /// Whether no peer has had it for [`GONE_AFTER`].
-    fn is_gone(&self, now: Time, swarms: &Swarms, key: SwarmKey) -> bool {
+    pub(super) fn is_gone(&self, now: Time, swarms: &Swarms, key: SwarmKey) -> bool {
         let seen = self.manifests.get(&key).map_or(Time::default(), |manifest| manifest.alive);
         !swarms.is_alive(key) && now.since(seen) >= GONE_AFTER
     }

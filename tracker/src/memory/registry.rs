@@ -12,8 +12,8 @@ use shared::id::{ResourceId, SwarmKey};
 use shared::identity::NodeName;
 use shared::name::ResourceName;
 use shared::rpc::tracker::{
-    ANNOUNCE_MAX, Announce, AnnounceAnswer, FLEET_MAX, Fleet, FleetPlace, ListEntry, Lookup, Namesake, Offer,
-    PeerEntry, Publication, PublishReply, ResourceEntry, Unpublish, UnpublishReply,
+    ANNOUNCE_MAX, Announce, AnnounceAnswer, CHANGES_MAX, Change, FLEET_MAX, Fleet, FleetPlace, ListEntry,
+    Lookup, Namesake, Offer, PeerEntry, Publication, PublishReply, ResourceEntry, Unpublish, UnpublishReply,
 };
 use shared::swarm::Time;
 use std::collections::BTreeSet;
@@ -66,9 +66,12 @@ impl Registry {
         who: &Who,
         entries: &[Announce],
     ) -> Result<Vec<AnnounceAnswer>, Refusal> {
+        let gone: Vec<SwarmKey> =
+            entries.iter().map(|entry| entry.key).filter(|&key| self.is_gone(now, key)).collect();
         let answers = self.swarms.announce(now, who, entries, |key| self.catalogue.has(key));
         self.tell_catalogue(now);
         let mut answers = answers?;
+        gone.into_iter().for_each(|key| self.catalogue.revived(now, &self.swarms, key));
         for (answer, entry) in answers.iter_mut().zip(entries) {
             let names = distinct(&entry.names);
             answer.shared_at_ms = self.catalogue.shared_at_ms(entry.key);
@@ -146,7 +149,7 @@ impl Registry {
     ) -> Result<PublishReply, Refusal> {
         self.swarms.stop_asking_to_publish(offer.publication.key, by);
         let reply = self.catalogue.publish(Moment { now, wall_ms, swarms: &self.swarms }, upload, by, offer);
-        self.tell_dropped();
+        self.tell_dropped(now);
         reply
     }
 
@@ -162,7 +165,7 @@ impl Registry {
         self.swarms.stop_asking_to_publish(offer.publication.key, by);
         let reply =
             self.catalogue.publish_whole(Moment { now, wall_ms, swarms: &self.swarms }, by, offer, hashes);
-        self.tell_dropped();
+        self.tell_dropped(now);
         reply
     }
 
@@ -178,12 +181,18 @@ impl Registry {
     ) -> Result<PublishReply, Refusal> {
         let at = Moment { now, wall_ms, swarms: &self.swarms };
         let reply = self.catalogue.publish_page(at, upload, key, page, hashes);
-        self.tell_dropped();
+        self.tell_dropped(now);
         reply
     }
 
-    /// Tells the swarms whose names were evicted.
-    fn tell_dropped(&mut self) {
+    /// Whether a manifest is here that no peer has had for a while.
+    fn is_gone(&self, now: Time, key: SwarmKey) -> bool {
+        self.catalogue.has(key) && self.catalogue.is_gone(now, &self.swarms, key)
+    }
+
+    /// Numbers the names that changed, and tells the swarms whose names were evicted.
+    fn tell_dropped(&mut self, now: Time) {
+        self.catalogue.settle_changes(now, &self.swarms);
         for (key, publisher) in std::mem::take(&mut self.catalogue.dropped) {
             self.swarms.ask_to_publish_again(key, publisher);
         }
@@ -217,7 +226,9 @@ impl Registry {
         key: SwarmKey,
         how: Unpublish,
     ) -> Result<UnpublishReply, Refusal> {
-        self.catalogue.unpublish(now, &self.swarms, who, name, key, how)
+        let reply = self.catalogue.unpublish(now, &self.swarms, who, name, key, how);
+        self.catalogue.settle_changes(now, &self.swarms);
+        reply
     }
 
     /// Drops the unfinished upload of a connection that ended.
@@ -260,6 +271,17 @@ impl Registry {
         listed.map(|publication| self.listed(publication)).collect()
     }
 
+    /// The number of the last change of a name's meaning; 0 before the first one.
+    pub fn sequence(&self) -> u64 {
+        self.catalogue.sequence()
+    }
+
+    /// The names that changed after the change with the number `after`, oldest change first, each with its number and with
+    /// what it means now; at most [`CHANGES_MAX`].
+    pub fn changes(&self, now: Time, after: u64) -> Vec<(u64, Change)> {
+        self.catalogue.changes_after(now, &self.swarms, after).take(CHANGES_MAX).collect()
+    }
+
     fn listed(&self, publication: Publication) -> ListEntry {
         let (seeders, leechers) = self.swarms.counts(publication.key);
         ListEntry { publication, seeders, leechers }
@@ -271,6 +293,7 @@ impl Registry {
         self.tell_catalogue(now);
         let left = WORK_MAX.saturating_sub(work);
         let of_catalogue = self.catalogue.expire(now, left, |key| self.swarms.is_alive(key));
+        self.catalogue.settle_changes(now, &self.swarms);
         Sweep { more: more || of_catalogue >= left, work: work + of_catalogue }
     }
 

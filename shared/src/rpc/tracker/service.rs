@@ -81,6 +81,11 @@ pub trait Tracker {
     async fn renew(ask: RenewAsk) -> Result<Enrolled, NotEnrolled>;
     /// The list of revoked certificates, if it is newer than the one that the caller has, or the next page of it.
     async fn revoked(ask: RevokedAsk) -> Result<RevokedPage, TrackerError>;
+
+    // -- for those who follow the catalogue
+    /// The names whose meaning changed after a moment, at most `changes_max` and at most [`CHANGES_MAX`]. A moment of another
+    /// start of the tracker counts as the beginning.
+    async fn changes(since: CataloguePlace, changes_max: u32) -> Result<Changes, TrackerError>;
 }
 
 calls! {
@@ -125,6 +130,8 @@ calls! {
     renew / Renew(ask: RenewAsk) -> Result<Enrolled, NotEnrolled>;
     /// See [`Tracker::revoked`].
     revoked / Revoked(ask: RevokedAsk) -> Result<RevokedPage, TrackerError>;
+    /// See [`Tracker::changes`].
+    changes / Changes(since: CataloguePlace, changes_max: u32) -> Result<Changes, TrackerError>;
 }
 
 impl Message for TrackerRequest {

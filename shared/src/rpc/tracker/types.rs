@@ -104,6 +104,8 @@ pub struct AnnounceAnswer {
 pub struct AnnounceReply {
     /// One answer per entry, in the same order.
     pub answers: Vec<AnnounceAnswer>,
+    /// The last change of the catalogue. Whoever follows it asks for the changes when this one is new.
+    pub catalogue: CataloguePlace,
 }
 
 /// A peer of a resource.
@@ -348,4 +350,45 @@ pub enum Presence {
 pub struct ManifestPage {
     /// Raw hashes, 32 bytes each.
     pub hashes: Payload,
+}
+
+/// Limits the changes in one answer, so that it fits into a head. The next call returns the following ones.
+pub const CHANGES_MAX: usize = 256;
+
+/// A moment of a tracker's catalogue: after the change with this number.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CataloguePlace {
+    /// The tracker's start, as in its welcome. Each start counts its changes anew.
+    pub epoch: u64,
+    /// The number of the change; 0 is before the first one.
+    pub sequence: u64,
+}
+
+/// A name of which the meaning changed, and what it means now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// The name.
+    pub name: ResourceName,
+    /// The resource and the list of chunk hashes that it means.
+    pub key: SwarmKey,
+    /// When that was shared, in milliseconds since 1970 by the tracker's clock; 0 if unknown.
+    pub shared_at_ms: u64,
+    /// Its size in bytes, as a machine reported it.
+    pub bytes: Option<u64>,
+}
+
+/// The names that changed after a moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changes {
+    /// The moment up to which these are the changes, to be passed on with the next question.
+    pub place: CataloguePlace,
+    /// The names that changed and that the caller may fetch, oldest change first; at most [`CHANGES_MAX`]. A name that changed
+    /// several times is there once. Names that mean nothing any more are not there.
+    pub changes: Vec<Change>,
+    /// Whether there are more, so that the caller asks again at once.
+    pub more: bool,
+    /// When to ask again, in milliseconds: the more machines, the later.
+    pub poll_ms: u32,
+    /// The tracker's time of day, in milliseconds since 1970.
+    pub now_ms: u64,
 }

@@ -1,6 +1,7 @@
 //! Tests of the registry with calls of peers.
 
 mod catalogue;
+mod changes;
 mod crowded;
 mod elders;
 mod fleet;

@@ -107,7 +107,12 @@ fn the_examples_of_publishing_are_what_is_sent() {
     answer("taken", TrackerResponse::PublishWhole(Ok(vec![Err(tracker::TrackerError::Taken(other))])));
     let publication = tracker::Publication { signature: Some(SIGNATURE.parse().unwrap()), ..publication };
     let entry = tracker::ListEntry { publication, seeders: 2, leechers: 1 };
-    answer("found", TrackerResponse::Find(Ok(vec![entry])));
+    answer("found", TrackerResponse::Find(Ok(vec![entry.clone()])));
+    let tracker::Publication { name, key, shared_at_ms, bytes, .. } = entry.publication;
+    let changes = vec![tracker::Change { name, key, shared_at_ms, bytes }];
+    let place = tracker::CataloguePlace { epoch: 300, sequence: 2 };
+    let changes = tracker::Changes { place, changes, more: false, poll_ms: 2_000, now_ms: 1_800_000_000_000 };
+    answer("changes", TrackerResponse::Changes(Ok(changes)));
 }
 
 /// The calls to trackers that concern certificates.
@@ -209,7 +214,7 @@ fn the_methods_numbers_are_those_of_the_code() {
         [&[0; 21][..], &[1, b'a', 0]].concat()
     }
     check::<PeerRequest>("Peer", 6);
-    check::<TrackerRequest>("Tracker", 19);
+    check::<TrackerRequest>("Tracker", 20);
     check::<ControlRequest>("Control", 36);
 }
 
@@ -231,6 +236,7 @@ fn the_limits_are_those_of_the_code() {
         format!("list of ListEntry (at most {})", tracker::LIST_MAX),
         format!("list of ListEntry (at most {})", tracker::CANDIDATES_MAX),
         format!("list of Offer (at most {})", tracker::OFFERS_MAX),
+        format!("list of Change (at most {})", tracker::CHANGES_MAX),
         format!("list of TrackerUrl (at most {})", tracker::TRACKERS_MAX),
         format!("at most {} peers together", grouped(crate::rpc::tracker::REPLY_PEERS_MAX)),
         format!("(u8 list, at most {})", grouped(tracker::DER_BYTES_MAX)),

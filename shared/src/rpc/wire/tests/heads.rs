@@ -125,12 +125,32 @@ fn any_tracker_request() -> impl Strategy<Value = TrackerRequest> {
         }),
         any_name().prop_map(|name| TrackerRequest::Find { what: Lookup::Name(name) }),
         option::of(any_name()).prop_map(|after| TrackerRequest::List { after }),
+        (any_place(), any::<u32>())
+            .prop_map(|(since, changes_max)| TrackerRequest::Changes { since, changes_max }),
     ]
 }
 
 fn any_list_entry() -> impl Strategy<Value = ListEntry> {
     let entry = (any_publication(), any::<(u32, u32)>());
     entry.prop_map(|(publication, (seeders, leechers))| ListEntry { publication, seeders, leechers })
+}
+
+fn any_place() -> impl Strategy<Value = CataloguePlace> {
+    any::<(u64, u64)>().prop_map(|(epoch, sequence)| CataloguePlace { epoch, sequence })
+}
+
+fn any_changes() -> impl Strategy<Value = Changes> {
+    let change = (any_name(), any_key(), any::<(u64, Option<u64>)>());
+    let change =
+        change.prop_map(|(name, key, (shared_at_ms, bytes))| Change { name, key, shared_at_ms, bytes });
+    let changes = (any_place(), vec(change, 0..10), any::<(bool, u32, u64)>());
+    changes.prop_map(|(place, changes, (more, poll_ms, now_ms))| Changes {
+        place,
+        changes,
+        more,
+        poll_ms,
+        now_ms,
+    })
 }
 
 fn any_tracker_response() -> impl Strategy<Value = TrackerResponse> {
@@ -155,7 +175,10 @@ fn any_tracker_response() -> impl Strategy<Value = TrackerResponse> {
         }
     });
     prop_oneof![
-        vec(answer, 0..10).prop_map(|answers| TrackerResponse::Announce(Ok(AnnounceReply { answers }))),
+        (vec(answer, 0..10), any_place()).prop_map(|(answers, catalogue)| {
+            TrackerResponse::Announce(Ok(AnnounceReply { answers, catalogue }))
+        }),
+        any_changes().prop_map(|changes| TrackerResponse::Changes(Ok(changes))),
         vec(any_entry(), 0..20).prop_map(|peers| TrackerResponse::PeersOf(Ok(peers))),
         vec(any_list_entry(), 0..10).prop_map(|entries| TrackerResponse::List(Ok(entries))),
         ".{0,40}".prop_map(|why| TrackerResponse::Publish(Err(TrackerError::Full(why)))),
