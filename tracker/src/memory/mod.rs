@@ -10,13 +10,14 @@
 //! Reading order: [`shared::rpc::tracker`] (the messages) → `registry` (the calls) → `swarms` (the entries) →
 //! `announce` (how they come) → `swarm` (which peers are told of which) → `sweep` (how they expire) → `rollout`
 //! (which machine has which version) → `catalogue` (manifests and names) → `publish` (how they come) → `unpublish` (how
-//! they are taken back) → `named` (what a name means) → `changes` (which names changed since) → `eviction`, `catalogue_room`, `entries` and `lists` (what makes
+//! they are taken back) → `named` (what a name means) → `changed` (which names changed since) → `eviction`, `catalogue_room`, `entries` and `lists` (what makes
 //! way). `owners` knows which ids belong to nodes.
 
 mod addresses;
 mod announce;
 mod catalogue;
 mod catalogue_room;
+mod changed;
 mod changes;
 mod draw;
 mod entries;
