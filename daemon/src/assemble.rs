@@ -1,6 +1,7 @@
 //! Puts a daemon together, without the process around it: sockets, signals, command line and configuration belong to
 //! `start`. Tests on virtual time put together several daemons in one process.
 
+use crate::automate::SubscriptionsHandle;
 use crate::control::common::ControlServer;
 use crate::control::reception::Reception;
 use crate::driver::Driver;
@@ -69,6 +70,8 @@ pub struct Assembled {
     pub context: Arc<Context>,
     /// Its bandwidth limits.
     pub limits: Arc<LimitBook>,
+    /// What this machine subscribes to. They begin when the caller runs them.
+    pub subscriptions: SubscriptionsHandle,
     home: Arc<Home>,
     driver: Driver,
     inputs: mpsc::Receiver<Input>,
@@ -105,7 +108,8 @@ pub fn assemble(parts: Parts) -> Assembled {
     context.trust.open(&home);
     let mut driver = Driver::new(context.clone(), home.clone(), publisher, settings, Arc::default());
     let loaded = driver.restore();
-    Assembled { context, limits, home, driver, inputs, ended, loaded }
+    let subscriptions = SubscriptionsHandle::new(context.clone(), home.clone());
+    Assembled { context, limits, subscriptions, home, driver, inputs, ended, loaded }
 }
 
 impl Assembled {
@@ -142,6 +146,7 @@ impl Assembled {
             started: Instant::now(),
             configured,
             limits: self.limits.clone(),
+            subscriptions: self.subscriptions.clone(),
         })))
     }
 

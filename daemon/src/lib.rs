@@ -8,7 +8,7 @@
 //! [`start`] starts everything, and `assemble` puts the daemon itself together. `driver` is the one loop that decides, and `inbox` holds the inputs that wake
 //! it. `peer` and `control` are the two services and the links to other daemons; `tracker` talks to trackers; `library`
 //! knows each resource; `watch` is what the driver observes over time; `snapshot` is the state that others read;
-//! `store` is the disk.
+//! `store` is the disk; `automate` is what the daemon does by itself.
 
 // Tests start tasks and threads as they like.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]

@@ -110,6 +110,7 @@ pub fn configured(config: &DaemonConfig, publisher: &Publisher, files: &Files) -
         trackers: config.trackers.clone(),
         file_mode: publisher.mode,
         file_group: publisher.group,
+        subscribe: config.subscribe.iter().cloned().zip(files.places_of_tables("subscribe")).collect(),
         files: files.paths().map(Path::to_owned).collect(),
         watch: WatchSettings::of(config),
     }

@@ -141,6 +141,7 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
     let reception = assembled.reception(plan.socket.clone(), known.clone());
     let reception = reception.map_err(|error| failed("cannot start", &error))?;
     let (context, limits) = (assembled.context.clone(), assembled.limits.clone());
+    let subscriptions = assembled.subscriptions.clone();
     let (mut running, loaded) = assembled.run();
     loaded.await;
     let caps = Caps { peers_max: shares.peers as usize, strangers_max: shares.strangers as usize };
@@ -148,10 +149,11 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
     running.beside(reception.accept(callers));
     running.beside(watchdog::watch(service.clone(), context.clone()));
     running.beside(identity::follow(membership, keeper));
-    running.beside(automate::watch(context.clone(), home, known));
+    running.beside(automate::watch(context.clone(), home.clone(), known.clone()));
     running.beside(enrol::run(context.clone()));
     running.beside(enrol::run_beside(context.clone()));
     running.beside(limits.clone().follow());
+    running.beside(subscriptions.run(known));
     log_ready(&plan, listen, &context);
     say_ready(&service, &context).await;
     let mut reloader = Reloader {

@@ -25,9 +25,8 @@ use std::time::Duration;
 use tarpc::context::Context;
 use tempfile::TempDir;
 pub(crate) use trouble::Trouble;
-pub(super) use values::identity;
-pub(super) use values::{State_, accepted, refused, status};
-use values::{info, listed};
+pub(super) use values::{State_, accepted, identity, refused, status};
+use values::{info, listed, subscriptions};
 
 /// The fake daemon with a directory of its own.
 pub(super) struct Fake {
@@ -369,6 +368,14 @@ impl Control for Service {
 
     async fn identity(self, _: Context) -> Result<IdentityReport, ControlError> {
         self.state().identity.clone().unwrap_or_else(|| Ok(identity()))
+    }
+
+    async fn subscriptions(self, _: Context) -> Result<Vec<SubscriptionStatus>, ControlError> {
+        Ok(subscriptions())
+    }
+
+    async fn reload(self, _: Context) -> Result<(), ControlError> {
+        Ok(())
     }
 
     async fn examine(self, _: Context) -> Result<Examined, ControlError> {

@@ -7,9 +7,9 @@ use shared::name::ResourceName;
 use shared::rpc::PROTOCOL_VERSION;
 pub use shared::rpc::control::State as State_;
 use shared::rpc::control::{
-    Accepted, Certificate, ControlError, DaemonInfo, Direction, ErrorKind, FileEvent, Happened, Happening,
-    IdentityOrigin, IdentityReport, Limit, Limits, ModeOrigin, Overview, PeerInfo, ResourceStatus, TlsState,
-    TrackerEvent, TrackerStatus, Unpublished,
+    Accepted, Certificate, ControlError, DaemonInfo, Direction, ErrorKind, FileEvent, FollowedTracker,
+    Happened, Happening, IdentityOrigin, IdentityReport, Limit, Limits, ModeOrigin, NewestVersion, Overview,
+    PeerInfo, ResourceStatus, SubscriptionStatus, TlsState, TrackerEvent, TrackerStatus, Unpublished,
 };
 use shared::rpc::tracker::{ListEntry, Publication};
 use shared::tls_mode::TlsMode;
@@ -204,4 +204,39 @@ pub(super) fn events() -> Vec<Happened> {
         event,
     };
     all.into_iter().enumerate().map(happened).collect()
+}
+
+/// Two subscriptions, one of which waits for a signature.
+pub(super) fn subscriptions() -> Vec<SubscriptionStatus> {
+    let tracker = |error: Option<&str>| FollowedTracker {
+        url: "tt://tracker.example".parse().unwrap(),
+        has_answered: true,
+        error: error.map(str::to_owned),
+    };
+    let apps = SubscriptionStatus {
+        names: vec!["app-*".to_owned()],
+        place: "/etc/tinytorrent/ttd.d/60-subscriptions.toml:3".to_owned(),
+        trackers: vec![tracker(None)],
+        fetched: 3,
+        waiting: 0,
+        complete: 3,
+        unfinished: 0,
+        newest: Some(NewestVersion {
+            name: "app-2".parse().unwrap(),
+            resource: ResourceId([7; 32]),
+            shared_at_ms: 1_764_000_000_000,
+        }),
+        error: None,
+    };
+    let images = SubscriptionStatus {
+        names: vec!["lab.img".to_owned(), "*.iso".to_owned()],
+        place: "/etc/tinytorrent/ttd.toml:12".to_owned(),
+        fetched: 0,
+        waiting: 1,
+        complete: 0,
+        newest: None,
+        error: Some("lab.img: it has no signature, and needs one".to_owned()),
+        ..apps.clone()
+    };
+    vec![apps, images]
 }

@@ -1,5 +1,6 @@
 //! The state that all connections of the control service share.
 
+use crate::automate::SubscriptionsHandle;
 use crate::inbox::{Configured, Context};
 use crate::limits::LimitBook;
 use crate::store::Home;
@@ -26,4 +27,6 @@ pub struct ControlServer {
     pub configured: watch::Receiver<Configured>,
     /// The bandwidth limits.
     pub limits: Arc<LimitBook>,
+    /// What this machine subscribes to.
+    pub subscriptions: SubscriptionsHandle,
 }

@@ -18,9 +18,10 @@ use super::read::read;
 use super::sign::{manifest_part, sign};
 use super::tracker::Questions;
 use super::users;
-use crate::inbox::{Configured, Input, Manner, Requests, ToShare, Wanted, store_error};
+use crate::inbox::{Configured, Input, Manner, Requests, ToShare, Wanted, internal, store_error};
 use crate::jobs;
 use crate::snapshot::Snapshot;
+use rustix::process::{Signal, getpid, kill_process};
 use shared::chunk::ChunkIndex;
 use shared::id::{ResourceId, SwarmKey};
 use shared::manifest::{Manifest, Parser};
@@ -28,8 +29,8 @@ use shared::name::ResourceName;
 use shared::rpc::control::{
     Accepted, Control, ControlError, DaemonInfo, ErrorKind, EventPage, Examined, Foreign, GetRequest,
     GetWhat, IdentityReport, JoinRequest, Keep, LimitChange, LimitsKept, ManifestPart, Overview, Page,
-    PeerInfo, Rejection, ResourceStatus, ShareRequest, SignRequest, TaskId, TaskState, TrackerAnswer,
-    TrackerExamined, Unpublished, Watched,
+    PeerInfo, Rejection, ResourceStatus, ShareRequest, SignRequest, SubscriptionStatus, TaskId, TaskState,
+    TrackerAnswer, TrackerExamined, Unpublished, Watched,
 };
 use shared::rpc::local::Credentials;
 use shared::rpc::tracker::{Fleet, FleetPlace, ListEntry, Lookup, PeerEntry, ResourceEntry};
@@ -375,6 +376,15 @@ impl Control for CallerSession {
 
     async fn identity(self, _: CallContext) -> Result<IdentityReport, ControlError> {
         identity(&self.server.context).await
+    }
+
+    async fn subscriptions(self, _: CallContext) -> Result<Vec<SubscriptionStatus>, ControlError> {
+        self.server.subscriptions.report().await
+    }
+
+    async fn reload(self, _: CallContext) -> Result<(), ControlError> {
+        let signaled = kill_process(getpid(), Signal::HUP);
+        signaled.map_err(|error| internal(&format!("cannot signal ttd itself: {error}")))
     }
 
     async fn sign(self, _: CallContext, request: SignRequest) -> Result<TaskId, ControlError> {

@@ -4,6 +4,7 @@
 use super::ids::LinkId;
 use super::input::Input;
 use crate::board::bans::Bans;
+use crate::board::catalogues::Catalogues;
 use crate::board::events::EventBoard;
 use crate::board::news::NewsBoard;
 use crate::board::nodes::Nodes;
@@ -75,6 +76,8 @@ pub struct Context {
     pub watching: watch::Sender<Option<Arc<WatchState>>>,
     /// What happened lately, for those who follow it.
     pub events: EventBoard,
+    /// How far the catalogues of trackers are.
+    pub catalogues: Catalogues,
     /// Whose signatures count.
     pub trust: Arc<Trust>,
     /// Who this machine is.
@@ -122,6 +125,7 @@ impl Context {
             snapshots: watch::Sender::default(),
             watching: watch::Sender::default(),
             events: EventBoard::default(),
+            catalogues: Catalogues::default(),
             trust: Arc::default(),
             membership: ways.membership.clone(),
             ways,

@@ -1,6 +1,6 @@
 //! The parts of the configuration that the driver and the control service receive.
 
-use shared::host::config::{DaemonConfig, Glob, ReuseScope, WatchMode};
+use shared::host::config::{DaemonConfig, Glob, ReuseScope, SubscribeRule, WatchMode};
 use shared::url::TrackerUrl;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,6 +13,8 @@ pub struct Configured {
     /// The mode of finished files, and their group if one is configured.
     pub file_mode: u32,
     pub file_group: Option<u32>,
+    /// The rules of `[[subscribe]]`, each with the place where it is written, as FILE:LINE.
+    pub subscribe: Vec<(SubscribeRule, String)>,
     /// The config file and its drop-ins, in the order in which they were read.
     pub files: Vec<PathBuf>,
     /// Whether and how the shared directory is watched.

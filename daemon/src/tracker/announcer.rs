@@ -326,6 +326,7 @@ impl Announcer {
         }
         let (inbox, mut calls) = (self.inbox.clone(), Calls::default());
         let context = self.context.clone();
+        let _connected = context.catalogues.connected(&self.url, session.caller.clone());
         let mut following =
             Box::pin(revocations::follow(&context, session.caller.clone(), session.is_encrypted).fuse());
         loop {

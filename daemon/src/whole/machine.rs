@@ -233,9 +233,14 @@ impl Machine {
                 neighbours_max: 40,
             },
         });
-        let watch = WatchSettings::of(&DaemonConfig::default());
-        let configured =
-            Configured { trackers, file_mode: 0o644, file_group: None, files: Vec::new(), watch };
+        let configured = Configured {
+            trackers,
+            file_mode: 0o644,
+            file_group: None,
+            subscribe: Vec::new(),
+            files: Vec::new(),
+            watch: WatchSettings::of(&DaemonConfig::default()),
+        };
         let reception = assembled.reception(self.folder.join("socket"), watch::channel(configured).1);
         let reception = reception.expect("a healthy disk shows the shared directory");
         let requests = Requests::new(&assembled.context);

@@ -16,7 +16,8 @@ fn questions(trackers: &[&TrackerUrl]) -> Arc<Questions> {
         Context::new(PeerId([1; 16]), listen, String::new(), (bucket(), bucket()), Network::System);
     let trackers = trackers.iter().copied().cloned().collect();
     let watch = WatchSettings::of(&DaemonConfig::default());
-    let configured = Configured { trackers, file_mode: 0o644, file_group: None, files: Vec::new(), watch };
+    let (subscribe, files) = (Vec::new(), Vec::new());
+    let configured = Configured { trackers, file_mode: 0o644, file_group: None, subscribe, files, watch };
     Questions::new(context, watch::channel(configured).1)
 }
 

@@ -45,6 +45,7 @@ impl Announcer {
                 match answer? {
                     Ok(reply) if reply.answers.len() == keys.len() => {
                         self.recovered();
+                        self.context.catalogues.tell(&self.url, reply.catalogue);
                         for (key, answer) in keys.into_iter().zip(reply.answers) {
                             self.announced(session, &calls.dates, key, answer).await?;
                         }

@@ -3,7 +3,7 @@
 use super::settings::settings;
 use super::{
     ByteSize, CongestionControl, Dscp, FileMode, Glob, GroupName, HostPort, LimitRule, ListenAddr, Network,
-    RateLimit, ReuseScope, Span, TrustRule, WatchMode, Zone,
+    RateLimit, ReuseScope, Span, SubscribeRule, TrustRule, WatchMode, Zone,
 };
 use crate::host::logging::{LogFilter, LogFormat};
 use crate::tls_mode::TlsMode;
@@ -106,6 +106,10 @@ settings! {
         /// Other limits at certain hours. Of several tables the first one counts whose time it is; outside of them all
         /// `download_limit` and `upload_limit` do. A limit of `ttctl limit` or of the command line comes before them.
         pub limit: Vec<LimitRule> = Vec::new(),
+        /// What comes to this machine by itself when it is published. A new version takes the
+        /// place of the former one, also of a file that lies there and is unknown to ttd. What needs a signature by the rules of
+        /// `trust` needs it here too.
+        pub subscribe: Vec<SubscribeRule> = Vec::new(),
     }
 }
 

@@ -87,6 +87,24 @@ impl Files {
         self.read.iter().rev().find_map(place).unwrap_or_else(|| self.config.display().to_string())
     }
 
+    /// The positions, as `FILE:LINE`, of all `[[key]]`, in the order in which they are read.
+    pub fn places_of_tables(&self, key: &str) -> Vec<String> {
+        let mut places = Vec::new();
+        for file in &self.read {
+            let Ok(table) = file.table() else { continue };
+            let named =
+                |(found, _): &(&Spanned<_>, &Spanned<_>)| AsRef::<str>::as_ref(found.get_ref()) == key;
+            if let Some((_, value)) = table.iter().find(named)
+                && let DeValue::Array(tables) = value.get_ref()
+            {
+                let place =
+                    |table: &Spanned<_>| format!("{}:{}", file.path.display(), file.line(table.span().start));
+                places.extend(tables.iter().map(place));
+            }
+        }
+        places
+    }
+
     pub(super) fn all(&self) -> &[File] {
         &self.read
     }

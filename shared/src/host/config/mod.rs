@@ -39,7 +39,7 @@ pub use glob::{BadGlob, Glob};
 pub use key::{Key, Shape};
 pub use network::{HostPort, Network};
 pub use rule_values::{BadRule, TrustKey, Who};
-pub use rules::{AllowRule, LimitRule, TrustRule};
+pub use rules::{AllowRule, LimitRule, SubscribeRule, TrustRule};
 pub use timetable::{Day, TimeOfDay};
 pub use tracker::TrackerConfig;
 pub use units::{BadUnit, ByteSize, FileMode, Grace, Rate, RateLimit, Span};

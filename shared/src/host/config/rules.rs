@@ -1,8 +1,9 @@
-//! The rules in config files: whose signatures count (`[[trust]]`), who may do what (`[[allow]]`), and which limits hold at which
-//! hours (`[[limit]]`).
+//! The rules in config files: whose signatures count (`[[trust]]`), what comes by itself (`[[subscribe]]`), which limits hold at
+//! which hours (`[[limit]]`), and who may do what (`[[allow]]`).
 
 use super::settings::settings;
 use super::{Day, Glob, RateLimit, Span, TimeOfDay, TrustKey, Who};
+use crate::url::TrackerUrl;
 
 settings! {
     /// Whose signature a file with one of these names needs. The first rule that has a file's name counts.
@@ -15,6 +16,17 @@ settings! {
         /// The age at which a signature counts no more: "90 d". A file is then neither fetched nor given its name until it is
         /// signed again; files that are here stay. Empty: signatures have no end.
         pub max_age: Option<Span> = None,
+    }
+}
+
+settings! {
+    /// What comes to this machine by itself: each version that is published under one of these names, once, in the place of
+    /// the former one. The first rule that has a name counts.
+    pub table SubscribeRule {
+        /// The names, as patterns: "app-*", or exact. That of a directory is without ".tar".
+        pub names: Vec<Glob> => "[\"app-*\"]",
+        /// The trackers that say what is published. Empty: those of `trackers`.
+        pub trackers: Vec<TrackerUrl> = Vec::new(),
     }
 }
 

@@ -18,6 +18,7 @@ mod service;
 mod share;
 mod sign;
 mod status;
+mod subscriptions;
 mod task;
 mod task_state;
 mod tracker;
@@ -38,6 +39,7 @@ pub use service::{Control, ControlCaller, ControlRequest, ControlResponse, PART_
 pub use share::{ShareRequest, Shared};
 pub use sign::{ManifestPart, PART_HASHES, SignRequest};
 pub use status::{ResourceStatus, SignedBy, State, TrackerStatus, Watched};
+pub use subscriptions::{FollowedTracker, NewestVersion, SubscriptionStatus};
 pub use task::TaskId;
 pub use task_state::{EditedFiles, TaskState};
 pub use tracker::{Page, SOFTWARE_CHARS_MAX, TrackerAnswer, TrackerExamined};

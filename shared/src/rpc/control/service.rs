@@ -13,6 +13,7 @@ use super::rejection::Rejection;
 use super::share::ShareRequest;
 use super::sign::{ManifestPart, SignRequest};
 use super::status::{ResourceStatus, Watched};
+use super::subscriptions::SubscriptionStatus;
 use super::task::TaskId;
 use super::task_state::TaskState;
 use super::tracker::{Page, TrackerAnswer, TrackerExamined};
@@ -155,6 +156,12 @@ pub trait Control {
     async fn join(request: JoinRequest) -> Result<IdentityReport, ControlError>;
     /// Who this machine is by its certificate, and what is wrong with that.
     async fn identity() -> Result<IdentityReport, ControlError>;
+
+    // -- what comes by itself
+    /// What this machine subscribes to, and how far it is, in the order of the rules.
+    async fn subscriptions() -> Result<Vec<SubscriptionStatus>, ControlError>;
+    /// Has the daemon read its configuration again, as SIGHUP does. Returns at once; the log says what became of it.
+    async fn reload() -> Result<(), ControlError>;
 }
 
 calls! {
@@ -240,6 +247,10 @@ calls! {
     join / Join(request: JoinRequest) -> Result<IdentityReport, ControlError>;
     /// See [`Control::identity`].
     identity / Identity() -> Result<IdentityReport, ControlError>;
+    /// See [`Control::subscriptions`].
+    subscriptions / Subscriptions() -> Result<Vec<SubscriptionStatus>, ControlError>;
+    /// See [`Control::reload`].
+    reload / Reload() -> Result<(), ControlError>;
 }
 
 impl Message for ControlRequest {

@@ -215,7 +215,7 @@ fn the_methods_numbers_are_those_of_the_code() {
     }
     check::<PeerRequest>("Peer", 6);
     check::<TrackerRequest>("Tracker", 20);
-    check::<ControlRequest>("Control", 36);
+    check::<ControlRequest>("Control", 38);
 }
 
 #[test]
