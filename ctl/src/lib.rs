@@ -63,6 +63,8 @@ mod signing_key;
 mod staged;
 mod status;
 mod stderr;
+mod subscribe;
+mod subscriptions;
 mod table;
 mod targets;
 mod tasks;
@@ -147,6 +149,8 @@ async fn run_with_daemon(cli: &Cli, output: &mut Output) -> Result<(), Error> {
         Command::Remove(args) => remove::remove(args, global, output).await,
         Command::Join(args) => join::join(args, global, output).await,
         Command::Identity => identity::identity(global, output).await,
+        Command::Subscribe(args) => subscribe::subscribe(args, global, output).await,
+        Command::Subscriptions => subscriptions::subscriptions(global, output).await,
         Command::Doctor => doctor::doctor(global, output).await,
         Command::Limit(args) => limit::limit(args, global, output).await,
         Command::Tracker(TrackerCommand::List(args)) => tracker::list(args, global, output).await,

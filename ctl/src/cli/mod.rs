@@ -18,6 +18,7 @@ mod remove;
 mod share;
 mod sign;
 mod status;
+mod subscribe;
 mod tracker;
 mod tree;
 mod unpublish;
@@ -49,6 +50,7 @@ pub use remove::RemoveArgs;
 pub use share::ShareArgs;
 pub use sign::SignArgs;
 pub use status::StatusArgs;
+pub use subscribe::SubscribeArgs;
 pub use tracker::{TrackerCommand, TrackerListArgs, TrackerPeersArgs, TrackerResourcesArgs};
 pub use tree::{LinksArg, SymlinksArg, TreeArgs};
 pub use unpublish::UnpublishArgs;
@@ -162,6 +164,14 @@ pub enum Command {
         override_usage = "ttctl remove [--unpublish] [--delete] [-y] NAME|ID...\n       ttctl remove [--unpublish] [--delete] [-y] --all"
     )]
     Remove(RemoveArgs),
+    /// Have new versions come to this machine by themselves
+    #[command(
+        override_usage = "ttctl subscribe [--tracker URL]... NAME...\n       ttctl subscribe --remove NAME..."
+    )]
+    Subscribe(SubscribeArgs),
+    /// Show what this machine subscribes to
+    #[command(override_usage = "ttctl subscriptions")]
+    Subscriptions,
     /// Show or change the bandwidth limits
     #[command(
         override_usage = "ttctl limit [--download RATE] [--upload RATE] [--save]\n       ttctl limit --reset"

@@ -65,6 +65,7 @@ fn what_is_here() {
         for (place, name) in NAMES.iter().enumerate() {
             see(&machine, &format!("status-{place}"), columns, &["status", name]);
         }
+        see(&machine, "subscriptions", columns, &["subscriptions"]);
         see(&machine, "peers", columns, &["peers"]);
         see(&machine, "peers-of-one", columns, &["peers", "a.img"]);
         see(&machine, "peers-uploads", columns, &["peers", "--uploads"]);

@@ -4,9 +4,13 @@ use crate::Tracker;
 use shared::id::ResourceId;
 use shared::name::ResourceName;
 use shared::rpc::PROTOCOL_VERSION;
-use shared::rpc::tracker::{LIST_MAX, ListEntry, Lookup, PeerEntry, TrackerCaller, TrackerHello};
+use shared::rpc::tracker::{
+    CataloguePlace, LIST_MAX, ListEntry, Lookup, PeerEntry, TrackerCaller, TrackerHello,
+};
 use shared::rpc::wire::{ClientOptions, client};
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::TcpStream;
 
@@ -56,18 +60,67 @@ impl Tracker {
         addrs
     }
 
+    /// Has this many machines follow its catalogue, each over a connection of its own, and counts for `span` how often they
+    /// ask. Returns that with the processor time of the tracker meanwhile.
+    #[track_caller]
+    pub fn measure_followers(&self, machines: usize, span: Duration) -> (u64, Duration) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let asked = Arc::new(AtomicU64::new(0));
+        runtime.block_on(async {
+            let mut callers = Vec::new();
+            for _ in 0..machines {
+                callers.push(connect(self.addr()).await);
+            }
+            for (number, caller) in callers.into_iter().enumerate() {
+                tokio::spawn(follow(caller, number as f64 / machines as f64, asked.clone()));
+            }
+            let settled = Duration::from_secs(20); // each has asked, and knows how often
+            tokio::time::sleep(settled).await;
+            let (count, time) = (asked.load(Ordering::Relaxed), processor_time(self.id()));
+            tokio::time::sleep(span).await;
+            (asked.load(Ordering::Relaxed) - count, processor_time(self.id()) - time)
+        })
+    }
+
     /// Connects, says hello, and asks.
     #[track_caller]
     fn ask<T>(&self, question: impl AsyncFnOnce(TrackerCaller) -> T) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
-            let stream = TcpStream::connect(self.addr()).await.expect("the tracker listens");
-            let (caller, link) = client(stream, ClientOptions::default());
-            let caller: TrackerCaller = caller;
-            tokio::spawn(link);
-            let hello = TrackerHello { version: PROTOCOL_VERSION, capabilities: 0, peer: None };
-            caller.hello(hello, ANSWER_MAX).await.expect("an answer to hello").expect("a welcome");
+            let caller = connect(self.addr()).await;
             question(caller).await
         })
     }
+}
+
+/// Connects and says hello.
+async fn connect(addr: SocketAddr) -> TrackerCaller {
+    let stream = TcpStream::connect(addr).await.expect("the tracker listens");
+    let (caller, link) = client(stream, ClientOptions::default());
+    let caller: TrackerCaller = caller;
+    tokio::spawn(link);
+    let hello = TrackerHello { version: PROTOCOL_VERSION, capabilities: 0, peer: None };
+    caller.hello(hello, ANSWER_MAX).await.expect("an answer to hello").expect("a welcome");
+    caller
+}
+
+/// Asks again and again what changed, as often as the tracker says; the first time after this share of 15 s.
+async fn follow(caller: TrackerCaller, begin: f64, asked: Arc<AtomicU64>) {
+    tokio::time::sleep(Duration::from_secs(15).mul_f64(begin)).await;
+    let mut place = CataloguePlace::default();
+    loop {
+        let changes = caller.changes(place, u32::MAX, ANSWER_MAX).await.expect("an answer");
+        let changes = changes.expect("the changes");
+        asked.fetch_add(1, Ordering::Relaxed);
+        place = changes.place;
+        tokio::time::sleep(Duration::from_millis(changes.poll_ms.into())).await;
+    }
+}
+
+/// The processor time that a process has used, to within 20 ms.
+fn processor_time(process: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).expect("it runs");
+    let fields: Vec<&str> = stat.rsplit(')').next().expect("a name").split_whitespace().collect();
+    let ticks: u64 = fields[11..13].iter().map(|field| field.parse::<u64>().expect("a number")).sum();
+    Duration::from_millis(ticks * 10)
 }

@@ -85,6 +85,11 @@ impl Tracker {
         begin.elapsed()
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// What it has logged.
     pub fn log(&self) -> String {
         self.process.log()

@@ -106,7 +106,7 @@ settings! {
         /// Other limits at certain hours. Of several tables the first one counts whose time it is; outside of them all
         /// `download_limit` and `upload_limit` do. A limit of `ttctl limit` or of the command line comes before them.
         pub limit: Vec<LimitRule> = Vec::new(),
-        /// What comes to this machine by itself when it is published. A new version takes the
+        /// What comes to this machine by itself when it is published; `ttctl subscribe` writes such rules. A new version takes the
         /// place of the former one, also of a file that lies there and is unknown to ttd. What needs a signature by the rules of
         /// `trust` needs it here too.
         pub subscribe: Vec<SubscribeRule> = Vec::new(),

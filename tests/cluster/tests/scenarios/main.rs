@@ -48,6 +48,7 @@ mod start;
 mod strangers;
 mod strays;
 mod streams;
+mod subscriptions;
 mod swarm;
 mod tls;
 mod trackers;
