@@ -346,15 +346,10 @@ impl Control for Service {
     async fn limit(self, _: Context, change: LimitChange, keep: Keep) -> Result<LimitsKept, ControlError> {
         let mut state = self.state();
         let (download, upload) = state.limits.unwrap_or((Limit::None, Limit::BytesPerS(5_000_000)));
-        let limits = (change.download.unwrap_or(download), change.upload.unwrap_or(upload));
-        state.limits = Some(limits);
+        let (download, upload) = (change.download.unwrap_or(download), change.upload.unwrap_or(upload));
+        state.limits = Some((download, upload));
         Ok(LimitsKept {
-            limits: Limits {
-                download: limits.0,
-                upload: limits.1,
-                download_until_ms: None,
-                upload_until_ms: None,
-            },
+            limits: Limits { download, upload, download_until_ms: None, upload_until_ms: None },
             saved: if keep == Keep::Saved { change } else { LimitChange::default() },
             file: "/limits.toml".into(),
             overridden_by: Vec::new(),

@@ -50,6 +50,7 @@ mod look_at_place;
 mod lookers;
 mod manage;
 mod naming;
+mod noter;
 mod noting;
 mod one_name;
 mod overview;

@@ -3,31 +3,14 @@
 //! notes are removed, if they are not wanted after all, before the next one begins.
 
 use super::Driver;
+use super::noter::Noting;
 use crate::inbox::{Command, Input, TaskInput, ToShare};
 use crate::jobs;
 use crate::store::Slot;
 use shared::host::hashing::Hashed;
 use shared::id::{ListDigest, SwarmKey};
 use shared::name::ResourceName;
-use shared::rpc::control::{ControlError, ErrorKind, TaskId, TaskState};
-
-/// A task that shares or compares what may be a directory.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Noting {
-    task: TaskId,
-    shares: bool,
-}
-
-impl Noting {
-    fn is_in_the_way(self, name: &ResourceName) -> ControlError {
-        let how = if self.shares { "shared" } else { "compared" };
-        ControlError {
-            kind: ErrorKind::Refused,
-            message: format!("{name} is being {how} already"),
-            hint: Some("try again when that is done".to_owned()),
-        }
-    }
-}
+use shared::rpc::control::{ControlError, TaskId, TaskState};
 
 impl Driver {
     /// Refuses the share of a directory while another task notes something of it: the two would take each other's notes

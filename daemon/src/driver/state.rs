@@ -4,7 +4,7 @@ use super::followers::Followers;
 use super::hashing::Hashing;
 use super::loading::Loading;
 use super::lookers::Lookers;
-use super::noting::Noting;
+use super::noter::Noting;
 use super::reusers::Reusers;
 use crate::entropy;
 use crate::inbox::{Answer, Context, Settings};
