@@ -76,7 +76,7 @@ struct Watch {
     bad_count: usize,
     /// Whether the published state is out of date, and when it was published.
     is_news: bool,
-    reported_at: Instant,
+    reported_at: Option<Instant>,
     has_told_of_too_many: bool,
 }
 
@@ -99,7 +99,7 @@ impl Watch {
             bad: Vec::new(),
             bad_count: 0,
             is_news: true,
-            reported_at: now,
+            reported_at: None,
             has_told_of_too_many: false,
         }
     }
@@ -348,10 +348,10 @@ impl Watch {
         if !self.is_news {
             return wake;
         }
-        if now < self.reported_at + REPORT_EVERY {
-            return wake.min(self.reported_at + REPORT_EVERY);
+        if let Some(due) = self.reported_at.map(|at| at + REPORT_EVERY).filter(|due| now < *due) {
+            return wake.min(due);
         }
-        (self.is_news, self.reported_at) = (false, now);
+        (self.is_news, self.reported_at) = (false, Some(now));
         let state = self.state();
         if state.beyond > 0 && !std::mem::replace(&mut self.has_told_of_too_many, true) {
             tracing::warn!(

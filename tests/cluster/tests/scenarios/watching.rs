@@ -191,7 +191,7 @@ fn a_file_is_not_shared_while_its_writer_has_it_open() {
     file.write_all(&bytes[..MIB]).unwrap();
     one_more(&daemon, "other"); // it came later and has stood still for long enough
     assert!(daemon.status("slow").is_none(), "half a file is shared");
-    assert_eq!(watch(&daemon)["settling"], 1);
+    wait_until("it is told that one file has to settle", CAP, || watch(&daemon)["settling"] == 1);
     file.write_all(&bytes[MIB..]).unwrap();
     drop(file);
     wait_shared(&daemon, "slow", &bytes);
