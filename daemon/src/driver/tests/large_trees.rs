@@ -183,16 +183,10 @@ async fn a_directory_that_is_shared_holds_nobody_up() {
     fs::create_dir(rig.file("app")).unwrap();
     fs::write(rig.file("app/one"), "app").unwrap();
     disk.hold(Kind::Identities);
+    let options = TreeOptions { symlinks: Symlinks::Inside, skip_special: false, has_times: true };
     let request = ToShare {
-        name: "app.tar".parse().unwrap(),
         trackers: vec!["tt://127.0.0.1:1".parse().unwrap()],
-        replace: true,
-        bytes: 0,
-        data_bytes: 0,
-        tree: Some(TreeOptions { symlinks: Symlinks::Inside, skip_special: false, has_times: true }),
-        lost: Vec::new(),
-        by: user(1000),
-        to_be_signed: false,
+        ..ToShare::in_place("app.tar".parse().unwrap(), Some(options), user(1000))
     };
     let again = request.clone();
     rig.ask(|reply| Command::Share { request, reply }).await.unwrap();

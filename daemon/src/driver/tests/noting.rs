@@ -21,16 +21,10 @@ async fn with_a_stray() -> (Rig, Manifest) {
 
 /// Asks that the directory x is shared. The answer is still to come.
 fn begin(rig: &mut Rig) -> oneshot::Receiver<Result<TaskId, ControlError>> {
+    let options = TreeOptions { symlinks: Symlinks::Inside, skip_special: false, has_times: true };
     let request = ToShare {
-        name: "x.tar".parse().unwrap(),
         trackers: vec!["tt://127.0.0.1:1".parse().unwrap()],
-        replace: true,
-        bytes: 0,
-        data_bytes: 0,
-        tree: Some(TreeOptions { symlinks: Symlinks::Inside, skip_special: false, has_times: true }),
-        lost: Vec::new(),
-        by: user(1000),
-        to_be_signed: false,
+        ..ToShare::in_place("x.tar".parse().unwrap(), Some(options), user(1000))
     };
     let (reply, answer) = oneshot::channel();
     rig.driver.handle(Input::Command(Command::Share { request, reply }));
